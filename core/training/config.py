@@ -1,0 +1,106 @@
+"""Every setting of a training, its usual value and its reason. Loads no Keras."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from core import atomic
+
+BUDGET = {16: 40, 32: 150}  # epochs of the strong recipe by width; width 16 is what a CPU affords
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training, complete: the same config, data and code give the same weights on a CPU."""
+
+    dataset: str
+    model: str
+    seed: int = 0
+    width: int = 16  # filters of level 1; 16 trains on a CPU, 32 is the published size
+    recipe: str = "strong"
+    split: str = ""  # "": the dataset's default, whole duplicate groups on one side
+    epochs: int = 40  # fixed length for all networks: equal budget
+    batch: int = 8  # twice the steps of 16 for the same cost; the compact networks underfit
+    optimiser: str = "adamw"  # "adam" in the paper recipe
+    learning_rate: float = 1e-3  # peak
+    final_rate: float = 1e-5  # end of the cosine; equal to learning_rate: no schedule
+    warmup: float = 0.05  # share of all steps with a linear rise
+    weight_decay: float = 1e-4  # not on biases, gamma and beta
+    clip: float = 1.0  # norm over all gradients together; 0: none
+    loss: str = "overlap"  # "cross_entropy" in the paper recipe
+    augment: float = 0.6  # strength of all disturbances, 0..1; full strength underfits at width 16
+    bn_momentum: float = 0.9
+    initializer: str = "he_normal"
+    head: str = "plain"
+    batch_norm: bool = True  # U-Net only
+    select: str = "val_dice"  # best epoch: highest val_dice or lowest val_loss, on validation only
+    patience: int = 0  # epochs without improvement before stopping; 0: run the whole schedule
+    start_from: int = 0  # first epoch that patience counts
+    ema: float = 0.0  # decay of the average of weights that is validated and kept; 0: off, 0.99 is usual
+    precision: str = "float32"  # "mixed_float16" or "mixed_bfloat16" where the device gains from it
+
+    def __post_init__(self) -> None:
+        checks = {
+            "width": self.width >= 1,
+            "epochs": self.epochs >= 1,
+            "batch": self.batch >= 1,
+            "seed": 0 <= self.seed < 2**31,
+            "augment": 0 <= self.augment <= 1,
+            "ema": 0 <= self.ema < 1,
+            "recipe": self.recipe in ("strong", "paper"),
+            "select": self.select in ("val_dice", "val_loss"),
+            "loss": self.loss in ("overlap", "cross_entropy"),
+            "optimiser": self.optimiser in ("adam", "adamw"),
+        }
+        for name, holds in checks.items():
+            if not holds:
+                raise ValueError(f"{name}: {getattr(self, name)!r} is out of range")
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of all settings; a run folder is continued only under the same one."""
+        return atomic.sha256(atomic.canonical(asdict(self)))
+
+    def network(self, channels_in: int, outputs: int) -> dict[str, Any]:
+        """The arguments of the network's ``build``."""
+        settings: dict[str, Any] = {
+            "width": self.width,
+            "channels_in": channels_in,
+            "classes": outputs,
+            "head": self.head,
+            "bn_momentum": self.bn_momentum,
+            "initializer": self.initializer,
+        }
+        if self.model == "unet":
+            settings["batch_norm"] = self.batch_norm
+        return settings
+
+
+def strong(dataset: str, model: str, **changes: Any) -> TrainConfig:
+    """The recipe of the shipped runs: overlap loss, augmentation, AdamW with warm-up and cosine."""
+    config = replace(TrainConfig(dataset, model), **_given(changes))
+    return (
+        config if changes.get("epochs") else replace(config, epochs=BUDGET.get(config.width, config.epochs))
+    )
+
+
+def paper(dataset: str, model: str, **changes: Any) -> TrainConfig:
+    """The study's recipe: Adam 1e-3, batch 16, cross-entropy, early stopping, no augmentation.
+
+    What the study leaves open is filled with Keras' defaults of its time: width 32, momentum 0.99, Glorot
+    initialisation, U-Net without normalisation, patience 10 from epoch 10, at most 100 epochs.
+    """
+    config = TrainConfig(
+        dataset, model, width=32, recipe="paper", epochs=100, batch=16, optimiser="adam", final_rate=1e-3,
+        warmup=0.0, weight_decay=0.0, clip=0.0, loss="cross_entropy", augment=0.0, bn_momentum=0.99,
+        initializer="glorot_uniform", batch_norm=False, select="val_loss", patience=10, start_from=10,
+    )  # fmt: skip
+    return replace(config, **_given(changes))
+
+
+RECIPES = {"strong": strong, "paper": paper}
+
+
+def _given(changes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in changes.items() if value is not None}

@@ -1,0 +1,76 @@
+"""What a training says of itself: status.json while it runs, history.csv per epoch."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from core import atomic
+
+HEARTBEAT_S = 15.0  # a reader calls a training lost after 60 s without a sign
+COLUMNS = ("epoch", "loss", "learning_rate", "val_loss", "val_dice", "val_false_alarm", "seconds")
+Report = Callable[[dict[str, Any]], None]  # gets the status after every change
+
+
+class Status:
+    """The state of one training, replaced by rename at every change: never torn, never half.
+
+    States: running, stopped, finished, failed (with ``reason``).
+    """
+
+    def __init__(self, folder: Path, epochs: int, report: Report):
+        self.path, self.report = folder / "status.json", report
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.facts: dict[str, Any] = {"pid": os.getpid(), "started": now, "epochs": epochs, "counter": 0}
+        self.written = 0.0
+
+    def update(self, **facts: Any) -> None:
+        """Take over ``facts`` and write them now."""
+        self.facts.update(facts)
+        self.facts["counter"] += 1
+        self.facts["time"] = datetime.now(UTC).isoformat(timespec="seconds")
+        atomic.write_json(self.path, self.facts)
+        self.written = time.monotonic()
+        self.report(self.facts)
+
+    def beat(self, **facts: Any) -> None:
+        """Take over ``facts``; write them only if the last sign of life is old."""
+        self.facts.update(facts)
+        if time.monotonic() - self.written >= HEARTBEAT_S:
+            self.update()
+        else:
+            self.report(self.facts)
+
+
+class Pulse(keras.callbacks.Callback):
+    """Hands each batch's loss to the status, and ends the epoch when a stop was asked for."""
+
+    def __init__(self, status: Status, steps: int, stop_asked: Callable[[], bool]):
+        super().__init__()
+        self.status, self.steps, self.stop_asked = status, steps, stop_asked
+        self.complete = False
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """After each batch: heartbeat, then obey a stop."""
+        loss = float((logs or {}).get("loss", float("nan")))
+        self.status.beat(step=batch + 1, steps=self.steps, loss=loss if loss == loss else None)
+        self.complete = batch + 1 == self.steps
+        if self.stop_asked():
+            self.model.stop_training = True
+
+
+def write_history(folder: Path, rows: list[dict[str, float]]) -> None:
+    """Replace history.csv by ``rows``, one per epoch."""
+    held = io.StringIO()
+    writer = csv.DictWriter(held, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: f"{row[key]:.6g}" for key in COLUMNS} for row in rows)
+    atomic.write_text(folder / "history.csv", held.getvalue())
