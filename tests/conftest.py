@@ -1,0 +1,28 @@
+"""What every test shares: artifacts in a temporary folder, and where real cases are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty artifacts folder of this test's own: no test touches the real one unless it says so."""
+    folder = tmp_path / "artifacts"
+    monkeypatch.setenv("TRIPTYCH_ARTIFACTS", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real cases: TRIPTYCH_REAL_DATA, or shared/data beside the repository."""
+    folder = Path(os.environ.get("TRIPTYCH_REAL_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "busi").is_dir():
+        pytest.skip(f"no real cases in {folder}; set TRIPTYCH_REAL_DATA")
+    return folder
