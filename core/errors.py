@@ -6,7 +6,7 @@ CoreError            caught in one place, pages.parts.frame, and shown as a mess
 ├── RunMissing       no such run, or it has no weights yet
 ├── RunRefused       checksum, network fingerprint or split do not match run.json
 ├── TrainingFailed   a training ended early for a named reason (disk_full, diverged, ...)
-└── JobBusy          a training already holds the lock
+└── JobBusy          a training already holds the lock, or too many readers wait for a computation
 
 Every message says what happened, what was expected, what was found, and the command that mends it.
 A programming mistake is a ValueError with the argument's name, never one of these.
@@ -51,4 +51,4 @@ class TrainingFailed(CoreError):
 
 
 class JobBusy(CoreError):
-    """A training of the same run is already under way."""
+    """A training of the same run is already under way, or the networks have enough requests waiting."""

@@ -1,0 +1,1 @@
+"""Scores: counts first, formulas second, statistics last; the paper's conventions kept apart."""

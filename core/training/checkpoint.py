@@ -59,7 +59,7 @@ def save(model: keras.Model, path: Path) -> str:
 
 def newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     """The newest whole checkpoint's marker, or None, and the names of damaged ones, now renamed ``*.bad``."""
-    damaged = []
+    damaged: list[str] = []
     for leftover in folder.glob("part-*"):
         leftover.unlink()
     for marker in sorted(folder.glob("ep-*.json"), reverse=True):

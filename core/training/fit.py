@@ -213,7 +213,9 @@ def _stop_on_signal() -> Callable[[], bool]:
 
 def _device(wanted: str) -> str:
     """The device that will compute, in words; RunRefused when a GPU is asked for and there is none."""
-    gpus = keras.distribution.list_devices("gpu") if wanted != "cpu" else []
+    # Asked for "gpu" alone, the jax backend raises where there is none.
+    found = keras.distribution.list_devices() if wanted != "cpu" else []
+    gpus = [name for name in found if name.lower().startswith(("gpu", "cuda", "rocm"))]
     if wanted == "gpu" and not gpus:
         raise RunRefused(
             f"No GPU is visible to the {keras.backend.backend()} backend. Expected at least one for --device gpu. "

@@ -55,7 +55,8 @@ def validate(network: keras.Model, arrays: Arrays, rows: np.ndarray, classes: in
     val_false_alarm  share of cases without it on which any of it is drawn
     None where no case defines the score.
     """
-    losses, counts = [], defaultdict(lambda: np.zeros(3, np.int64))
+    losses: list[float] = []
+    counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(3, np.int64))
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
         labels = np.stack([arrays.labels[row] for row in part])

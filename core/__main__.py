@@ -1,0 +1,236 @@
+"""The command line: python -m core list | demo | prepare | train | evaluate | precompute.
+
+Every import of a verb's own machinery is inside its function, so that ``list`` stays fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from core import catalogues
+from core.errors import CoreError, JobBusy
+
+BUSY = 75  # exit status of a second start (EX_TEMPFAIL of sysexits.h)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; 0 when it worked, 1 for a named error, 75 when the run is already being trained."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return chosen.verb(chosen) or 0
+    except JobBusy as error:
+        print(f"Busy: {error}", file=sys.stderr)
+        return BUSY
+    except CoreError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped. What was finished is kept.", file=sys.stderr)
+        return 130
+
+
+def list_all(chosen: argparse.Namespace) -> None:
+    """Networks, heatmap methods, datasets and runs that are here."""
+    from core import prepared, runs
+
+    print("networks")
+    for name, network in catalogues.network_cards().items():
+        print(f"  {name:14} {network.title}: {network.paper}")
+    print("heatmap methods")
+    for name, method in catalogues.methods().items():
+        print(f"  {name:14} {method.title}: {method.sentence}")
+    print("datasets")
+    ready = prepared.dataset_names()
+    for name, card in catalogues.dataset_cards().items():
+        print(f"  {name:14} {card.title} ({'prepared' if name in ready else 'not prepared'})")
+    for name in ready:
+        if name not in catalogues.dataset_cards():
+            print(f"  {name:14} {prepared.read_card(name).title} (prepared, external test set)")
+    print("runs")
+    for run in runs.list_runs():
+        dice = run.validation.get("val_dice")
+        state = run.problem or f"width {run.width}, epoch {run.best_epoch}, validation Dice {dice:.3f}"
+        print(f"  {run.name:28} {state}")
+
+
+def demo(chosen: argparse.Namespace) -> None:
+    """Draw the phantoms, prepare them, and store predictions and heatmaps so that pages open at once."""
+    from core import places, prepare, reading, runs
+    from core.datasets import phantom
+
+    name = "phantom_busi"
+    source = places.phantoms(name)
+    if not (source / "complete").is_file():
+        print(f"Drawing {chosen.cases} breast ultrasound phantoms ...", flush=True)
+        phantom.write(source, layout="busi", cases=chosen.cases, seed=chosen.seed)
+        (source / "complete").write_text("All phantoms are drawn.\n")
+    print(prepare.prepare("busi", source, name, report=_bar("prepare")).text)
+    usable = [run.name for run in runs.list_runs(name) if not run.problem]
+    if usable:
+        reading.precompute(name, usable, report=_bar("predict and explain"))
+    print("The phantoms are ready.")
+
+
+def prepare_folder(chosen: argparse.Namespace) -> None:
+    """Bring a downloaded dataset into artifacts/data."""
+    from core import prepare
+
+    name = chosen.name or chosen.layout
+    print(prepare.prepare(chosen.layout, Path(chosen.source), name, report=_bar("prepare")).text)
+
+
+def train(chosen: argparse.Namespace) -> None:
+    """Train one or several networks on one dataset, one after another."""
+    _announce_determinism()
+    from core import prepared, runs
+    from core.training.config import RECIPES
+
+    default = (*prepared.read_card(chosen.dataset).splits, "")[0]
+    prepared.read_split(chosen.dataset, chosen.split or default)  # named errors before Keras is loaded
+    split = "" if chosen.split in (None, default) else chosen.split
+    asked = ("width", "seed", "epochs", "batch", "learning_rate", "augment", "ema", "precision")
+    changes = {name: getattr(chosen, name) for name in asked}
+    for model in chosen.models:
+        config = RECIPES[chosen.recipe](chosen.dataset, model, split=split, **changes)
+        name = runs.run_name(config.dataset, model, config.seed, config.split)
+        with runs.hold(name):  # before Keras is imported: a second start ends at once
+            from core.training.fit import train as fit
+
+            print(f"{name}: width {config.width}, {config.epochs} epochs, recipe {config.recipe}", flush=True)
+            run = fit(name, config, resume=chosen.resume, device=chosen.device, report=_training_line())
+        dice = run.validation["val_dice"]
+        print(f"\n{name}: best epoch {run.best_epoch}, validation Dice {dice:.4f}", flush=True)
+
+
+def evaluate(chosen: argparse.Namespace) -> None:
+    """Score runs on a dataset's test part (or on a whole external set) and store the tables."""
+    from core.evaluate import evaluate as score
+
+    report = None if chosen.json else _bar("evaluate")
+    records = score(chosen.dataset, chosen.runs, report=report)
+    if chosen.json:
+        print(json.dumps(records))
+        return
+    rules: dict[str, int] = {}
+    for record in records:
+        rules[record["rule"]] = rules.get(record["rule"], len(rules) + 1)
+        value = "undefined" if record["value"] is None else f"{record['value']:.4f}"
+        words = (record["run"], record["class"], record["convention"], record["metric"], value)
+        note = f"n={record['n']} (rule {rules[record['rule']]})"
+        print("{:28} {:8} {:13} {:18} {:>10}".format(*words), note)
+    for rule, number in rules.items():
+        print(f"rule {number}: {rule}")
+
+
+def precompute(chosen: argparse.Namespace) -> None:
+    """Store predictions and heatmaps of a test part, so that no page has to wait for TensorFlow."""
+    from core import reading
+
+    reading.precompute(chosen.dataset, chosen.runs, report=_bar("predict and explain"))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m core", description="Three segmentation networks, compared."
+    )
+    verbs = parser.add_subparsers(required=True, metavar="verb")
+    networks = list(catalogues.network_modules())
+
+    def verb(name: str, act: Callable[[argparse.Namespace], Any]) -> argparse.ArgumentParser:
+        summary = (act.__doc__ or "").splitlines()[0]
+        made = verbs.add_parser(name, help=summary, description=summary)
+        made.set_defaults(verb=act)
+        return made
+
+    verb("list", list_all)
+    shown = verb("demo", demo)
+    shown.add_argument("--cases", type=int, default=60)
+    shown.add_argument("--seed", type=int, default=0)
+    made = verb("prepare", prepare_folder)
+    made.add_argument("layout", help="busi")
+    made.add_argument("--from", dest="source", required=True, metavar="DIR", help="the downloaded folder")
+    made.add_argument(
+        "--as", dest="name", metavar="NAME", help="prepare as an external test set of this name"
+    )
+    taught = verb("train", train)
+    taught.add_argument("dataset")
+    taught.add_argument("models", nargs="+", metavar="model", choices=networks, help=", ".join(networks))
+    taught.add_argument("--width", type=int, help="filters of level 1 (16 compact, 32 as published)")
+    taught.add_argument("--recipe", choices=("strong", "paper"), default="strong")
+    taught.add_argument("--seed", type=int)
+    taught.add_argument("--epochs", type=int)
+    taught.add_argument("--batch", type=int)
+    taught.add_argument("--learning-rate", type=float)
+    taught.add_argument("--augment", type=float, help="strength of the disturbances, 0 to 1")
+    taught.add_argument("--ema", type=float, help="decay of averaged weights, 0: off")
+    taught.add_argument("--precision", choices=("float32", "mixed_float16", "mixed_bfloat16"))
+    taught.add_argument("--split", help="a split by name (default: the dataset's first)")
+    taught.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+    taught.add_argument("--resume", action="store_true", help="go on after the last finished epoch")
+    scored = verb("evaluate", evaluate)
+    scored.add_argument("dataset")
+    scored.add_argument("--runs", nargs="+")
+    scored.add_argument("--json", action="store_true", help="print one JSON list of records, nothing else")
+    stored = verb("precompute", precompute)
+    stored.add_argument("dataset")
+    stored.add_argument("--runs", nargs="+")
+    return parser
+
+
+def _announce_determinism() -> None:
+    """Ask the backend for repeatable arithmetic; it reads these before it is imported."""
+    os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def _bar(title: str) -> Callable[[int, int, str], None]:
+    """A progress line on the error stream: title, done of total, what is in hand, time left."""
+    began = time.monotonic()
+
+    def report(done: int, total: int, text: str) -> None:
+        left = (time.monotonic() - began) / done * (total - done) if done else 0
+        end = "\n" if done >= total else "\r"
+        line = f"{title}: {done}/{total} {text[:40]:40} {left:4.0f} s left"
+        if sys.stderr.isatty() or done >= total:
+            print(line, end=end, file=sys.stderr, flush=True)
+
+    return report
+
+
+def _training_line() -> Callable[[dict[str, Any]], None]:
+    """A progress line for training: the epoch in hand on a terminal, one line per finished epoch elsewhere."""
+    seen = {"epoch": 0, "announced": False}
+
+    def report(facts: dict[str, Any]) -> None:
+        if not seen["announced"]:
+            seen["announced"] = True
+            print(f"computing on {facts.get('device')}", flush=True)
+            for name in facts.get("damaged") or ():
+                print(f"checkpoint {name} was damaged and is set aside", flush=True)
+        if sys.stderr.isatty() and facts.get("steps"):
+            share = f"{facts.get('step', 0)}/{facts['steps']}"
+            text = (
+                f"\repoch {facts['epoch']}/{facts['epochs']} step {share} loss {facts.get('loss') or 0:.4f} "
+            )
+            print(text, end="", file=sys.stderr, flush=True)
+        if facts.get("finished_epochs", 0) > seen["epoch"]:
+            seen["epoch"] = facts["finished_epochs"]
+            scores = [
+                f"{key} {facts[key]:.4f}"
+                for key in ("val_loss", "val_dice", "val_false_alarm")
+                if facts[key] is not None
+            ]
+            print(f"epoch {facts['epoch']}/{facts['epochs']}", *scores, flush=True)
+
+    return report
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""The test set through the trained runs, case by case, and what the tables say about it.
+
+Scores are taken on the grid of the reference; the 128 x 128 grid serves the paper's convention only. Every
+run is scored on the test part of its own split; on a set it never trained on, on all cases.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from core import prepared, preprocess, results
+from core.errors import CoreError
+from core.metrics import conventions, overlap, tables
+from core.plans import Plan, by_priority, endpoint, in_order, plan_all, still_valid
+from core.records import SIZE, DatasetCard, Prediction, Slice, SliceEntry
+from core.summary import summarise
+
+CHUNK = 16  # slices in memory at a time
+
+Report = Callable[[int, int, str], None]
+Predict = Callable[[str, Sequence[Slice]], list[Prediction]]
+Row = dict[str, Any]
+
+
+def evaluate(
+    dataset: str,
+    runs: Sequence[str] | None = None,
+    report: Report | None = None,
+    *,
+    force: bool = False,
+    predict: Predict | None = None,
+) -> list[dict[str, Any]]:
+    """Score trained runs on a dataset, store the tables under artifacts/results/ and return the records.
+
+    ``runs`` names them; none: all whose class list fits, on a set with splits those trained on it. Results of
+    other runs that are still valid are kept in the files, but only the records of the named are returned. A
+    second call with unchanged weights, data and splits reads the stored files, unless ``force``. ``report``
+    gets (predictions done, all, run). ``predict`` stands in for ``core.reading.predict_many``.
+
+    DataMissing: not prepared. RunMissing: no run fits. RunRefused: a named run cannot be used here.
+    """
+    card = prepared.read_card(dataset)
+    entries = prepared.list_slices(dataset)
+    stored = _stored(dataset)
+    plans, left_out = plan_all(card, entries, runs)
+    names = [plan.run.name for plan in plans]
+    if runs is not None and stored is not None:
+        plans = in_order(plans + still_valid(card, entries, stored.summary["inputs"]["runs"], names))
+    inputs = {"format": results.FORMAT, "data_sha256": prepared.card_json(dataset)["sha256"]}
+    inputs["runs"] = {p.run.name: [p.run.weights_sha256, p.split_sha256, p.cases_sha256] for p in plans}
+    if not force and stored is not None and stored.summary.get("inputs") == inputs:
+        return [record for record in stored.records if record["run"] in names]
+    if predict is None:
+        from core.reading import predict_many
+
+        predict = predict_many
+    cuts = tables.size_cuts([_percent(e) for e in entries if e.reference_pixels])
+    scores, cases = _score(card, plans, cuts, predict, report)
+    made = summarise(card, plans, scores, inputs, cuts, left_out)
+    results.write_results(dataset, made, scores, cases)
+    return [record for record in results.read_results(dataset).records if record["run"] in names]
+
+
+def _stored(dataset: str) -> results.Results | None:
+    try:
+        return results.read_results(dataset)
+    except CoreError:
+        return None
+
+
+def _percent(entry: SliceEntry) -> float:
+    return 100 * (entry.reference_pixels or 0) / (entry.height * entry.width)
+
+
+def _score(
+    card: DatasetCard,
+    plans: Sequence[Plan],
+    cuts: tuple[float, float],
+    predict: Predict,
+    report: Report | None,
+) -> tuple[list[Row], list[Row]]:
+    """Rows of scores.csv (by run, case, class) and of cases.csv."""
+    entries = {entry.key: entry for plan in plans for entry in plan.entries}
+    testing = {plan.run.name: {entry.key for entry in plan.entries} for plan in plans}
+    families = by_priority(card, plans)
+    rows: dict[str, list[Row]] = {plan.run.name: [] for plan in plans}
+    cases: list[Row] = []
+    done, total = 0, sum(len(keys) for keys in testing.values())
+    for chunk in _chunks(sorted(entries.values(), key=lambda entry: (entry.case, entry.index))):
+        slices = {entry.key: prepared.read_slice(entry.dataset, entry.case, entry.index) for entry in chunk}
+        drawn: dict[str, dict[str, np.ndarray]] = {key: {} for key in slices}
+        for plan in plans:
+            name = plan.run.name
+            own = [entry for entry in chunk if entry.key in testing[name]]
+            predicted = predict(name, [slices[entry.key] for entry in own]) if own else []
+            for entry, prediction in zip(own, predicted, strict=True):
+                labels = preprocess.labels_of(prediction.probability, slices[entry.key].picture.shape)
+                drawn[entry.key][name] = labels
+                size = tables.size_name(_percent(entry), cuts)
+                shared = {
+                    "run": name,
+                    "model": plan.run.model,
+                    "case": entry.case,
+                    "size": size,
+                    "part": plan.part,
+                }
+                rows[name] += score_slice(slices[entry.key], prediction, labels, card, shared)
+            done += len(own)
+            if report:
+                report(done, total, name)
+        cases += [_case_row(card, entry, cuts, drawn[entry.key], families) for entry in chunk]
+    return [row for own in rows.values() for row in own], cases
+
+
+def _chunks(entries: Sequence[SliceEntry]) -> Iterator[Sequence[SliceEntry]]:
+    for start in range(0, len(entries), CHUNK):
+        yield entries[start : start + CHUNK]
+
+
+def score_slice(
+    slice_: Slice, prediction: Prediction, labels: np.ndarray, card: DatasetCard, shared: Row
+) -> list[Row]:
+    """One row per class: ``shared`` and counts on both grids, ratios, HD95, entropies, resolution ceiling.
+
+    ``labels`` is the prediction on the source grid. Distances are in ``card.unit`` and in percent of the
+    image diagonal; NaN where undefined.
+    """
+    from core.metrics import surface
+
+    reference = slice_.reference
+    if reference is None:
+        raise ValueError(f"slice_: expected one with a reference, got {slice_.key}")
+    small = preprocess.small_labels(reference)
+    small_predicted = preprocess.labels_of(prediction.probability, (SIZE, SIZE))
+    on_native = overlap.count_classes(reference, labels, card.classes)
+    on_small = overlap.count_classes(small, small_predicted, card.classes)
+    cce = conventions.cce(prediction.probability, small)
+    spacing = slice_.spacing_mm if card.unit == "mm" else None
+    diagonal = math.hypot(*(n * s for n, s in zip(reference.shape, spacing or (1.0, 1.0), strict=True)))
+    rows = []
+    for name, c in on_native.items():
+        values = overlap.class_values(name, card.classes)
+        mask = np.isin(reference, values)
+        hd95 = surface.hd95(surface.surface_distances(mask, np.isin(labels, values), spacing, card.unit))
+        s = on_small[name]
+        row = {**shared, "index": slice_.index, "class": name, "group": slice_.group, "tag": slice_.tag}
+        row |= {"tp": c.tp, "fp": c.fp, "fn": c.fn, "tn": c.tn, "n_ref": c.n_ref, "n_pred": c.n_pred}
+        row |= overlap.ratios(c)
+        row |= {f"hd95_{card.unit}": hd95, "hd95_percent": 100 * hd95 / diagonal}
+        row |= {"ceiling_dice": resolution_ceiling(mask), "tp_128": s.tp, "fp_128": s.fp, "fn_128": s.fn}
+        row |= {"tn_128": s.tn, "bce": conventions.bce(_of_class(prediction, values), np.isin(small, values))}
+        rows.append(row | {"cce": cce})
+    return rows
+
+
+def _of_class(prediction: Prediction, values: Sequence[int]) -> np.ndarray:
+    """Probability (SIZE, SIZE) of the labels ``values`` together."""
+    p = prediction.probability
+    return p[..., 0] if p.shape[-1] == 1 else np.clip(p[..., list(values)].sum(axis=-1), 0, 1)
+
+
+def resolution_ceiling(mask: np.ndarray) -> float:
+    """The best Dice that a hard 128 x 128 mask can reach against ``mask`` (H, W); NaN when it is empty.
+
+    The mask itself is taken down by nearest neighbour and back up bilinearly, and cut at 0.5.
+    """
+    small = preprocess.small_labels(mask.astype(np.uint8))
+    back = preprocess.enlarge(small.astype(np.float32), mask.shape) >= 0.5
+    return overlap.dice(overlap.count(mask, back)) if mask.any() else math.nan
+
+
+def _case_row(
+    card: DatasetCard,
+    entry: SliceEntry,
+    cuts: tuple[float, float],
+    drawn: dict[str, np.ndarray],
+    families: dict[str, list[str]],
+) -> Row:
+    """What a list of cases needs: size, flags and how far the networks of one family disagree."""
+    values = overlap.class_values(endpoint(card), card.classes)
+    members = [[drawn[name] for name in names if name in drawn] for names in families.values()]
+    family = next((place for place, labels in enumerate(members) if len(labels) > 1), None)
+    masks = [np.isin(labels, values) for labels in members[family]] if family is not None else []
+    pixels, share = tables.disagreement(masks)
+    return {
+        "case": entry.case,
+        "index": entry.index,
+        "group": entry.group,
+        "tag": entry.tag,
+        "flags": ";".join(entry.flags),
+        "size": tables.size_name(_percent(entry), cuts),
+        "area_percent": _percent(entry),
+        "height": entry.height,
+        "width": entry.width,
+        "disagreement": share,
+        "disagreement_px": pixels,
+        "n_runs": len(masks),
+        "family": family,  # place in the list of families in summary.json
+    }

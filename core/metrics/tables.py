@@ -1,0 +1,289 @@
+"""Rows of counts -> the records, intervals, tests and subgroups that the tables are made of. No pixels here.
+
+A row is one (run, case, class) with the columns of scores.csv. Undefined values stay NaN; no value is ever
+without its class, rule, grid, n and unit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from core.metrics import conventions, overlap, statistics
+from core.metrics.overlap import Counts
+
+Row = Mapping[str, Any]
+LESION_METRICS = ("recall", "precision", "iou", "dice")  # these follow the rule for empty masks
+PLAIN_METRICS = ("accuracy", "specificity")  # defined on every image, and read beside the prevalence only
+ENTROPIES = ("bce", "cce")
+RULE = overlap.DEFAULT_RULE
+EVERY_IMAGE = "every image"
+SUMMED = "counts of every image summed"
+
+
+def native(row: Row) -> Counts:
+    """The row's counts on the grid of the reference."""
+    return Counts(row["tp"], row["fp"], row["fn"], row["tn"])
+
+
+def small(row: Row) -> Counts:
+    """The row's counts on the 128 x 128 grid."""
+    return Counts(row["tp_128"], row["fp_128"], row["fn_128"], row["tn_128"])
+
+
+def case_value(row: Row, metric: str, unit: str = "px") -> float:
+    """What one case adds to the mean over cases under ``lesion-cases``; NaN where it adds nothing."""
+    if metric == "hd95":
+        return float(row[f"hd95_{unit}"])
+    return overlap.under_rule(metric, native(row), RULE)
+
+
+def records(rows: Sequence[Row], about: Mapping[str, Any], unit: str, binary: bool) -> list[dict[str, Any]]:
+    """Every number of one run and class, per case, pooled and (two classes) in the paper's convention.
+
+    ``about`` holds what they share: run, model, dataset, class, split ... An undefined value is NaN with ``why``.
+    """
+    made = [_per_case(rows, metric, unit) for metric in (*LESION_METRICS, "hd95", *PLAIN_METRICS)]
+    made += [_false_alarm_rate(rows)]
+    made += [
+        _entropy(rows, metric, convention) for convention in ("per_case", "pooled") for metric in ENTROPIES
+    ]
+    total = overlap.pooled([native(row) for row in rows])
+    why = overlap.reasons(total)
+    for metric, value in overlap.ratios(total).items():
+        made.append(_record(metric, "pooled", value, len(rows), rule=SUMMED, why=why.get(metric)))
+    prevalence = total.n_ref / total.total if total.total else math.nan
+    for record in made:
+        if record["metric"] in PLAIN_METRICS:
+            record["prevalence"] = prevalence
+    if binary and rows:
+        made += _paper_binary(rows)
+    return [{**about, **record} for record in made]
+
+
+def _record(
+    metric: str,
+    convention: str,
+    value: float,
+    n: int,
+    *,
+    grid: str = "native",
+    why: str | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    made = {
+        "metric": metric,
+        "convention": convention,
+        "value": value,
+        "n": n,
+        "n_unit": "images",
+        "grid": grid,
+    }
+    if math.isnan(value):
+        made["why"] = why or "no case is defined"
+    return made | more
+
+
+def _per_case(rows: Sequence[Row], metric: str, unit: str) -> dict[str, Any]:
+    lesion_rows = [row for row in rows if row["n_ref"] > 0]
+    if metric in PLAIN_METRICS:
+        mean = overlap.mean_of([overlap.METRICS[metric](native(row)) for row in rows], EVERY_IMAGE)
+    else:
+        mean = overlap.mean_of([case_value(row, metric, unit) for row in lesion_rows], RULE)
+    more: dict[str, Any] = {"median": mean.median, "q1": mean.quartiles[0], "q3": mean.quartiles[1]}
+    more |= {"undefined": mean.left_out, "unit": unit if metric == "hd95" else "ratio"}
+    if metric in ("hd95", "precision"):
+        more["missed"] = sum(row["n_pred"] == 0 for row in lesion_rows)
+    return _record(metric, "per_case", mean.value, mean.n, rule=mean.rule, **more)
+
+
+def _false_alarm_rate(rows: Sequence[Row]) -> dict[str, Any]:
+    alarms = false_alarms(rows)
+    n, drawn = alarms["lesion_free"], alarms["drawn_on"]
+    return _record(
+        "false_alarm_rate",
+        "per_case",
+        drawn / n if n else math.nan,
+        n,
+        rule="images whose reference is empty",
+        why="no image without a lesion",
+        unit="ratio",
+        drawn_on=drawn,
+        median_false_pixels=alarms["median_false_pixels"],
+    )
+
+
+def false_alarms(rows: Sequence[Row]) -> dict[str, Any]:
+    """Lesion-free images and what is drawn on them; lesions and how many are missed altogether.
+
+    clean of lesion_free images stay empty; median_false_pixels (native) is over those that do not, NaN if none.
+    """
+    free = [row for row in rows if row["n_ref"] == 0]
+    sizes = [row["n_pred"] for row in free if row["n_pred"] > 0]
+    lesions = [row for row in rows if row["n_ref"] > 0]
+    return {
+        "lesion_free": len(free),
+        "clean": len(free) - len(sizes),
+        "drawn_on": len(sizes),
+        "median_false_pixels": float(np.median(sizes)) if sizes else math.nan,
+        "with_lesion": len(lesions),
+        "missed": sum(row["n_pred"] == 0 for row in lesions),
+        "not_touched": sum(row["tp"] == 0 for row in lesions),
+    }
+
+
+def _entropy(rows: Sequence[Row], metric: str, convention: str) -> dict[str, Any]:
+    mean = overlap.mean_of([row[metric] for row in rows], EVERY_IMAGE)
+    note = conventions.PAPER_TABLE_2["entropy_wording"]
+    return _record(
+        metric, convention, mean.value, mean.n, grid="128 x 128", rule=EVERY_IMAGE, unit="nats", note=note
+    )
+
+
+def _paper_binary(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    values = conventions.paper_binary([small(row) for row in rows], [row["bce"] for row in rows])
+    notes = {"iou": conventions.IOU_NOTE, "bce": conventions.PAPER_TABLE_2["entropy_wording"]}
+    return [
+        _record(metric, "paper-binary", value, len(rows), grid="128 x 128", rule="empty-is-zero")
+        | ({"note": notes[metric]} if metric in notes else {})
+        for metric, value in values.items()
+    ]
+
+
+def intervals(rows: Sequence[Row], about: Mapping[str, Any], unit: str) -> list[dict[str, Any]]:
+    """Mean over groups with its 95 % interval, per metric, with the heading that must stand beside it."""
+    made = []
+    for metric in (*LESION_METRICS, "hd95"):
+        groups = statistics.group_means(
+            [case_value(r, metric, unit) for r in rows], [r["group"] for r in rows]
+        )
+        found = statistics.interval(list(groups.values()))
+        shown = f"{metric} ({unit})" if metric == "hd95" else metric
+        made.append(
+            {
+                **about,
+                "metric": metric,
+                "rule": RULE,
+                **_as_dict(found),
+                "n_unit": "groups",
+                "heading": f"{about['class']} · {shown} · mean over groups · {RULE} · p>0.5 · native · "
+                f"n={found.n} groups · split {about['split_sha256'] or 'none'}",
+            }
+        )
+    return made
+
+
+def _as_dict(found: statistics.Interval) -> dict[str, Any]:
+    return {"value": found.mean, "low": found.low, "high": found.high, "n": found.n, "note": found.note}
+
+
+def subgroups(rows: Sequence[Row], about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Dice of the cases with a lesion by tag and by size tercile: exploratory, without any p."""
+    made = []
+    lesions = [row for row in rows if row["n_ref"] > 0]
+    for by in ("tag", "size"):
+        for level in sorted({row[by] for row in lesions}):
+            members = [row for row in lesions if row[by] == level]
+            groups = statistics.group_means(
+                [case_value(row, "dice") for row in members], [row["group"] for row in members]
+            )
+            found = _as_dict(statistics.interval(list(groups.values())))
+            more = {"n_unit": "groups", "cases": len(members), "rule": RULE, "kind": "exploratory"}
+            made.append({**about, "metric": "dice", "by": by, "level": level, **found, **more})
+    return made
+
+
+def comparisons(
+    rows: Mapping[str, Sequence[Row]], about: Mapping[str, Any], note: str = ""
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Every pair of comparable runs on the endpoint Dice, Holm-corrected, and the stability of their order.
+
+    ``rows`` are by run, all over the same cases of one class. A group enters only when it is defined for all
+    runs; ``left_out`` says how many are not. The difference is first minus second.
+    """
+    each = {
+        run: statistics.group_means([case_value(r, "dice") for r in own], [r["group"] for r in own])
+        for run, own in rows.items()
+    }
+    seen = set().union(*each.values()) if each else set()
+    shared = sorted(group for group in seen if all(group in values for values in each.values()))
+    table = np.array([[each[run][group] for run in each] for group in shared]).reshape(len(shared), len(each))
+    pairs = list(combinations(range(len(each)), 2))
+    tests = [statistics.paired(table[:, a], table[:, b], len(pairs)) for a, b in pairs]
+    corrected = statistics.holm([test.p for test in tests])
+    names = list(each)
+    shares = {
+        "metric": "dice",
+        "rule": RULE,
+        "n_unit": "groups",
+        "left_out": len(seen) - len(shared),
+        "kind": note,
+    }
+    made = [
+        {
+            **about,
+            **shares,
+            "a": names[a],
+            "b": names[b],
+            "difference": test.difference.mean,
+            "low": test.difference.low,
+            "high": test.difference.high,
+            "n": test.difference.n,
+            "p": test.p,
+            "p_holm": p,
+            "comparisons": len(pairs),
+            "effect": test.effect,
+            "won": test.won,
+            "tied": test.tied,
+            "lost": test.lost,
+            "note": test.note,
+        }
+        for (a, b), test, p in zip(pairs, tests, corrected, strict=True)
+    ]
+    return made, {**about, **shares, **_ranks(table, names)}
+
+
+def _ranks(table: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+    found = statistics.ranks(table)
+    winners = [
+        None if index is None else names[index] for index in (found.mean_then_rank, found.rank_then_mean)
+    ]
+    return {
+        "n": len(table),
+        "share": dict(zip(names, found.share, strict=True)) if found.share else {},
+        "tau": found.tau,
+        "mean_then_rank": winners[0],
+        "rank_then_mean": winners[1],
+        "note": found.note,
+    }
+
+
+def size_cuts(percents: Sequence[float]) -> tuple[float, float]:
+    """Tercile cut points of lesion sizes, in the unit given; NaN when there are none."""
+    if not len(percents):
+        return (math.nan, math.nan)
+    low, high = np.percentile(np.asarray(percents, dtype=float), (100 / 3, 200 / 3))
+    return (float(low), float(high))
+
+
+def size_name(percent: float, cuts: tuple[float, float]) -> str:
+    """small, medium or large by the cut points; "none" for an empty reference."""
+    if percent <= 0:
+        return "none"
+    return "small" if percent <= cuts[0] else "medium" if percent <= cuts[1] else "large"
+
+
+def disagreement(masks: Sequence[np.ndarray]) -> tuple[int, float]:
+    """How far the masks of several runs differ: |union| - |intersection| in pixels, and its share of the union.
+
+    (0, 0.0) when the union is empty or there are fewer than two masks.
+    """
+    if len(masks) < 2:
+        return 0, 0.0
+    stack = np.stack([mask.astype(bool) for mask in masks])
+    union, shared = int(stack.any(axis=0).sum()), int(stack.all(axis=0).sum())
+    return union - shared, (union - shared) / union if union else 0.0

@@ -1,0 +1,141 @@
+"""Which run is scored on which cases, and which runs may be compared with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core import atomic, prepared, runs
+from core.errors import CoreError, DataMissing, RunMissing, RunRefused
+from core.records import DatasetCard, Run, SliceEntry
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run and the cases it is scored on. ``split_sha256`` is "" on a set without splits."""
+
+    run: Run
+    entries: tuple[SliceEntry, ...]
+    split: str
+    split_sha256: str
+    part: str
+    without_reference: int
+
+    @property
+    def cases_sha256(self) -> str:
+        """Checksum of the case list: equal ones are the first condition for comparing two runs."""
+        return atomic.sha256(atomic.canonical([entry.case for entry in self.entries]))
+
+    @property
+    def family(self) -> str:
+        """What must be equal to compare networks: training set, split, seed, width, recipe and cases."""
+        run = self.run
+        trained = f"{run.dataset} {run.split}" if run.split else run.dataset
+        what = f"{trained} · seed {run.seed} · width {run.width} · {run.recipe}"
+        return f"{what} · split {run.split_sha256[:8]} · {self.part} cases {self.cases_sha256[:8]}"
+
+
+def plan_all(
+    card: DatasetCard, entries: Sequence[SliceEntry], wanted: Sequence[str] | None
+) -> tuple[list[Plan], dict[str, str]]:
+    """Which run is scored on what; runs that fit but cannot be used, with the reason."""
+    if wanted is not None:
+        return in_order([_plan(runs.read_run(name), card, entries) for name in dict.fromkeys(wanted)]), {}
+    plans, left_out = [], {}
+    for run in runs.list_runs(card.name if card.splits else None):
+        if run.problem or run.classes != card.classes:
+            if run.problem and run.classes in (card.classes, ()):
+                left_out[run.name] = run.problem
+            continue
+        try:
+            plans.append(_plan(run, card, entries))
+        except RunRefused as refused:
+            left_out[run.name] = str(refused)
+    if not plans:
+        trainable = card.name if card.splits else "DATASET"
+        again = f"Run: python -m core train {trainable} unet multiresunet dcunet"
+        reasons = "".join(f" {text}" for text in left_out.values())
+        raise RunMissing(f"No trained run can be evaluated on {card.name}.{reasons} {again}")
+    return plans, left_out
+
+
+def _plan(run: Run, card: DatasetCard, entries: Sequence[SliceEntry]) -> Plan:
+    if run.classes != card.classes:
+        expected, got = ", ".join(card.classes), ", ".join(run.classes)
+        raise RunRefused(
+            f"Run {run.name} knows the classes {got}; {card.name} has {expected}. Name another run."
+        )
+    name = run.split if run.dataset == card.name else next(iter(card.splits), "")
+    split = prepared.read_split(card.name, name) if name else None
+    if split is not None and run.dataset == card.name and split.sha256 != run.split_sha256:
+        raise RunRefused(
+            f"Run {run.name} was trained on split {name} {run.split_sha256[:8]}; the prepared one is "
+            f"{split.sha256[:8]}, so its test cases may have been trained on. "
+            f"Prepare {card.name} as before (python -m core prepare), or train again."
+        )
+    members = set(split.parts["test"]) if split is not None else {entry.case for entry in entries}
+    chosen = [entry for entry in entries if entry.case in members]
+    scored = tuple(entry for entry in chosen if entry.reference_pixels is not None)
+    if not scored:
+        raise RunRefused(f"Run {run.name}: no case of {card.name} to score it on has a reference.")
+    sha256 = split.sha256 if split is not None else ""
+    return Plan(run, scored, name, sha256, "test" if split is not None else "all", len(chosen) - len(scored))
+
+
+def still_valid(
+    card: DatasetCard, entries: Sequence[SliceEntry], known: Mapping[str, Sequence[str]], names: Sequence[str]
+) -> list[Plan]:
+    """Plans of stored runs that were not asked for and have not changed since."""
+    kept = []
+    for name in (name for name in known if name not in names):
+        try:
+            plan = _plan(runs.read_run(name), card, entries)
+        except CoreError:
+            continue
+        if plan.run.weights_sha256 == known[name][0]:
+            kept.append(plan)
+    return kept
+
+
+def in_order(plans: Sequence[Plan]) -> list[Plan]:
+    """Plans in the order in which runs are listed everywhere."""
+    names = [run.name for run in runs.list_runs()]
+    return sorted(plans, key=lambda plan: names.index(plan.run.name))
+
+
+def by_priority(card: DatasetCard, plans: Sequence[Plan]) -> dict[str, list[str]]:
+    """Run names by family, the family that speaks for the dataset first.
+
+    Trained on this set before other sets, real before synthetic, the default split first, then the family
+    with most networks.
+    """
+    found: dict[str, list[Plan]] = {}
+    for plan in plans:
+        found.setdefault(plan.family, []).append(plan)
+
+    def rank(members: list[Plan]) -> tuple[Any, ...]:
+        run, split = members[0].run, members[0].split
+        place = card.splits.index(split) if split in card.splits else len(card.splits)
+        return (
+            run.dataset != card.name,
+            _is_synthetic(run.dataset),
+            place,
+            -len(members),
+            run.seed,
+            -run.width,
+        )
+
+    return {members[0].family: [p.run.name for p in members] for members in sorted(found.values(), key=rank)}
+
+
+def _is_synthetic(dataset: str) -> bool:
+    try:
+        return prepared.read_card(dataset).synthetic
+    except DataMissing:
+        return True
+
+
+def endpoint(card: DatasetCard) -> str:
+    """The class that runs are compared on: tumour where there is one."""
+    return "tumour" if "tumour" in card.foreground else card.foreground[-1]

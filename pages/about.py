@@ -1,0 +1,141 @@
+"""About: what this is for and what not, the data, the networks, the definitions, licences and keys."""
+
+import platform
+
+import streamlit as st
+
+from core import CoreError, list_methods, list_networks
+from pages.parts import cached, cards, choices, maps, words
+from pages.parts.frame import NOTICE, frame
+
+USE = f"""
+{NOTICE}
+
+**For** comparing three segmentation networks (U-Net, MultiResUNet, DC-UNet) on breast-ultrasound images: where each
+draws a tumour, which evidence raised its score, and how far either can be trusted. Readers: radiologists,
+researchers, teachers and students.
+
+**Not for** a patient. No image of yours is needed here, and none leaves this machine. Scores come from a few
+hundred public images of one hospital at 128 × 128 pixels; another scanner, population or preparation can change
+everything. A single training per network compares these trainings, not the architectures.
+"""
+LIMITS = """
+- There are no patient identifiers: parts are kept apart by near-duplicate cluster, which is less than by patient.
+- The images have no physical scale: areas and distances are in pixels, never in millimetres.
+- The data contain near-duplicates, lesions filed under two classes, burned-in marks and images of the axilla
+  (Pawlowska et al., Data in Brief 2023, PMC10293973). Flagged cases carry a chip.
+- A small lesion can vanish at 128 × 128 pixels; no network can then find it.
+- Heatmaps show evidence inside one layer. They are no proof that a network looked at the right thing.
+- The study's "DCUNet" is represented by DC-UNet (Lou et al.); the study does not say which it used.
+"""
+KEYS = {
+    "O F E B G": "outline, fill, error, probability, heatmap",
+    "H held, X": "hide all overlays while held; X hides them until pressed again",
+    "[ and ]": "opacity down, up by 10 %",
+    "Y": "reference outline on the other panels",
+    "+ and −, Ctrl + wheel, pinch": "zoom; drag moves the picture",
+    "0": "reset zoom and position",
+    "click, Shift + arrows": "crosshair in all panels with the values there",
+    "double click, Z": "one panel large, and back",
+    "← and →": "neighbouring panel",
+    "L": "link: all panels move together",
+    "S": "save this view as a picture",
+    "?": "all keys of the viewer",
+    "P, N": "previous, next case (anywhere on the page; can be switched off in the sidebar)",
+}
+BUSI = """
+1. Download *Dataset of breast ultrasound images* (Al-Dhabyani et al., Data in Brief 28:104863, 2020; CC BY 4.0) and
+   unpack it: a folder with `benign`, `malignant` and `normal`.
+2. `python -m core prepare busi --from FOLDER`
+3. `python -m core evaluate busi` stores the scores; `python -m core precompute busi` stores the heatmaps.
+
+A second folder in the same layout becomes an external test set that nothing trains on:
+`python -m core prepare busi --from FOLDER --as NAME`, then `python -m core evaluate NAME`.
+"""
+
+
+def data_cards() -> None:
+    """One card per dataset that is known, prepared here or not."""
+    prepared = {card.name: card for card in cached.datasets()}
+    known = [*prepared.values(), *(card for card in choices.known_cards() if card.name not in prepared)]
+    for card in known:
+        with st.expander(card.title, expanded=False, icon=":material/dataset:"):
+            try:
+                content = cached.card_json(card.name) if card.name in prepared else None
+            except CoreError as error:
+                st.error(words.plain(str(error)))
+                continue
+            rows = cards.dataset_rows(card, content)
+            st.table({key: words.plain(text) for key, text in rows.items()}, alt=f"Data card of {card.title}")
+
+
+def model_cards() -> None:
+    """One card per trained network, generated from its run.json."""
+    networks = list_networks()
+    if not cached.runs():
+        st.info("No trained network is here yet.")
+        st.code("python -m core train phantom_busi unet multiresunet dcunet", language="bash")
+    for run in cached.runs():
+        title = networks[run.model].title if run.model in networks else run.model or "unknown network"
+        with st.expander(f"{title} · {run.name}", icon=":material/hub:"):
+            if run.problem or run.model not in networks:
+                st.error(words.plain(f"Weights rejected: {run.problem or 'unknown network'}"))
+                continue
+            scored = cards.scored_rows(cached.results(run.dataset), run.name)
+            rows = cards.model_rows(run, networks[run.model], scored)
+            st.table({key: words.plain(text) for key, text in rows.items()}, alt=f"Model card of {run.name}")
+
+
+def definitions() -> None:
+    """Scores, areas, heatmap numbers, methods and rules, in one place."""
+    st.markdown(
+        "**Scores of one case.** TP, FP, FN, TN: pixels marked rightly, wrongly, missed, left out rightly."
+    )
+    st.table(
+        dict([*words.DEFINITIONS.values(), *words.AREAS.values()]), alt="Definitions of scores and areas"
+    )
+    st.markdown("**Averages and empty masks**")
+    st.table(words.RULES, alt="Rules for averages and empty masks")
+    st.markdown("**Numbers beside a heatmap**")
+    st.table(dict(maps.EXPLAINED.values()), alt="Definitions of heatmap numbers")
+    st.markdown("**Heatmap methods**")
+    methods = {card.title: f"{card.sentence} {card.paper}" for card in list_methods().values()}
+    st.table(methods, alt="Heatmap methods")
+    st.markdown("**Networks**")
+    st.table(
+        {card.title: f"{card.paper}. {card.differs}" for card in list_networks().values()}, alt="Networks"
+    )
+
+
+def licences() -> None:
+    """What may be done with what is shown here."""
+    rows = {card.title: f"{card.licence}. {card.citation}" for card in choices.known_cards()}
+    rows["Weights trained on a dataset"] = (
+        "shared under the terms of that dataset's licence, for research and teaching"
+    )
+    st.table({key: words.plain(text) for key, text in rows.items()}, alt="Licences")
+    st.caption("No real image is shipped with this program. Its own licence is in the file LICENSE.")
+
+
+with frame("About"):
+    st.markdown(USE)
+    st.subheader("Known limits", anchor=False)
+    st.markdown(LIMITS)
+    st.subheader("Data cards", anchor=False)
+    data_cards()
+    st.subheader("Model cards", anchor=False)
+    model_cards()
+    st.subheader("Bring the real BUSI images", anchor=False)
+    st.markdown(BUSI)
+    st.subheader("Definitions", anchor=False)
+    definitions()
+    st.subheader("Keys", anchor=False)
+    st.table(
+        {words.plain(key): text for key, text in KEYS.items()}, alt="Keys of the viewer and of the pages"
+    )
+    st.subheader("Licences", anchor=False)
+    licences()
+    st.subheader("Versions", anchor=False)
+    st.table(
+        {"python": platform.python_version(), **cards.versions()}, alt="Versions of the installed software"
+    )

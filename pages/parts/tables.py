@@ -1,0 +1,268 @@
+"""Stored results -> the scoreboard's tables, with every number's n and every undefined one in words."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from core import PAPER_TABLE_2, Run, Scores, csv_text
+from pages.parts import words
+
+METRICS = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "recall": "Recall",
+    "precision": "Precision",
+    "accuracy": "Accuracy",
+    "specificity": "Specificity",
+    "hd95": "HD95",
+    "false_alarm_rate": "False alarms",
+    "bce": "Binary cross-entropy",
+}
+HEADLINE = ("dice", "iou", "recall", "precision")
+Row = Mapping[str, Any]
+
+
+def header_line(stored: Any, run: str) -> str:
+    """What every number of a run carries: class, aggregation, rule, threshold, grid, n, split."""
+    about, head = stored.runs[run], stored.header
+    return " · ".join(
+        [
+            head["endpoint"]["class"],
+            "per case and pooled",
+            f"empty masks: {head['rule']}",
+            head["threshold"],
+            f"{head['grid']} grid",
+            f"n = {about['n_images']} images, {about['n_with_lesion']} with a lesion, {about['n_groups']} groups",
+            f"{about['part']} part, split {about['split_sha256'][:8] or 'none (external set)'}",
+        ]
+    )
+
+
+def records(stored: Any, run: str, convention: str, name: str) -> dict[str, Row]:
+    """The records of one run, convention and class by metric."""
+    return {
+        row["metric"]: row
+        for row in stored.records
+        if row["run"] == run and row["convention"] == convention and row["class"] == name
+    }
+
+
+def value(row: Row | None) -> str:
+    """A record as text; undefined ones with their reason."""
+    if row is None:
+        return words.UNDEFINED
+    if row["value"] is None or not math.isfinite(row["value"]):
+        return f"{words.UNDEFINED}: {row.get('why', 'undefined')}"
+    if row["metric"] == "false_alarm_rate":
+        return words.percent(row["value"])
+    if row.get("unit") in ("px", "mm"):
+        return f"{row['value']:.1f} {row['unit']}"
+    return words.number(row["value"])
+
+
+def overlap(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFrame:
+    """Per case and pooled side by side: one row per network, the n of each column in its own column."""
+    rows = {}
+    for run, title in runs.items():
+        each, total = (records(stored, run, kind, name) for kind in ("per_case", "pooled"))
+        row = {}
+        for metric in HEADLINE:
+            row[f"{METRICS[metric]}, per case"] = value(each.get(metric))
+            row[f"{METRICS[metric]}, pooled"] = value(total.get(metric))
+        row["n per case"] = str(each["dice"]["n"]) if "dice" in each else words.UNDEFINED
+        row["n pooled"] = str(total["dice"]["n"]) if "dice" in total else words.UNDEFINED
+        rows[title] = row
+    return pd.DataFrame(rows).T
+
+
+def errors(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFrame:
+    """What overlap hides: false alarms, missed lesions, distance, accuracy with prevalence."""
+    alarms = {row["run"]: row for row in stored.summary["false_alarms"] if row["class"] == name}
+    rows = {}
+    for run, title in runs.items():
+        each, alarm = records(stored, run, "per_case", name), alarms.get(run, {})
+        size = alarm.get("median_false_pixels")
+        rows[title] = {
+            "Lesion-free images clean": f"{alarm.get('clean', 0)} of {alarm.get('lesion_free', 0)}",
+            "Median false area": words.UNDEFINED + ": none drawn on"
+            if size is None
+            else words.pixels(int(size)),
+            "Lesions missed altogether": f"{alarm.get('missed', 0)} of {alarm.get('with_lesion', 0)}",
+            "HD95": distance(each.get("hd95")),
+            "Accuracy": value(each.get("accuracy")),
+            "Lesion share of all pixels": share(each.get("accuracy")),
+        }
+    return pd.DataFrame(rows).T
+
+
+def distance(row: Row | None) -> str:
+    """A mean distance as the pair it must be: over the defined cases, and how many were missed."""
+    if row is None:
+        return words.UNDEFINED
+    return f"{value(row)} (n = {row['n']}, missed {row.get('missed', 0)})"
+
+
+def share(row: Row | None) -> str:
+    """The prevalence printed beside an accuracy."""
+    return words.percent(row["prevalence"]) if row and row.get("prevalence") is not None else words.UNDEFINED
+
+
+def interval_rows(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFrame:
+    """Mean over groups with its 95 % interval per network and metric; too small an n says so."""
+    rows = []
+    for row in stored.summary["intervals"]:
+        if row["run"] in runs and row["class"] == name and row["value"] is not None:
+            known = row["low"] is not None
+            between = f"{row['low']:.3f} to {row['high']:.3f}" if known else "no interval"
+            rows.append(
+                {
+                    "Network": runs[row["run"]],
+                    "Metric": METRICS.get(row["metric"], row["metric"])
+                    + (" (px)" if row["metric"] == "hd95" else ""),
+                    "Mean over groups": words.number(row["value"], 1 if row["metric"] == "hd95" else 3),
+                    "95 % interval": between,
+                    "n groups": str(row["n"]),
+                    "Note": row["note"],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def comparison_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
+    """Paired differences; p only where it can say something, the word "identical" instead of a NaN."""
+    rows = []
+    for row in stored.summary["comparisons"]:
+        if row["a"] in runs and row["b"] in runs:
+            interval = "no interval" if row["low"] is None else f"{row['low']:+.3f} to {row['high']:+.3f}"
+            p = "not given" if row["p_holm"] is None else f"{row['p_holm']:.3f}"
+            rows.append(
+                {
+                    "Comparison": f"{runs[row['a']]} minus {runs[row['b']]}",
+                    "Difference of Dice": words.UNDEFINED
+                    if row["difference"] is None
+                    else f"{row['difference']:+.3f}",
+                    "95 % interval": interval,
+                    "p (Wilcoxon, Holm)": "1 (identical)" if row["note"] == "identical" else p,
+                    "Groups won / tied / lost": " / ".join(
+                        words.percent(row[k]) if row[k] is not None else words.UNDEFINED
+                        for k in ("won", "tied", "lost")
+                    ),
+                    "n groups": str(row["n"]),
+                    "Note": row["note"],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def per_case(stored: Any, runs: Mapping[str, str], name: str, metric: str) -> dict[str, dict[str, float]]:
+    """Network -> case -> value of one metric over the cases that have a lesion; a missed lesion counts 0."""
+    found: dict[str, dict[str, float]] = {}
+    for row in stored.scores:
+        if row["run"] in runs and row["class"] == name and row["n_ref"] > 0 and math.isfinite(row[metric]):
+            found.setdefault(row["model"], {})[row["case"]] = row[metric]
+    return found
+
+
+def worst(stored: Any, run: str, name: str, count: int = 10) -> list[Row]:
+    """The cases of one run with the lowest Dice, then false alarms by size."""
+    own = [row for row in stored.scores if row["run"] == run and row["class"] == name]
+    lesions = sorted((row for row in own if row["n_ref"] > 0), key=lambda row: row["dice"])
+    return lesions[:count]
+
+
+def alarms(stored: Any, run: str, name: str, count: int = 10) -> list[Row]:
+    """Lesion-free cases on which a run draws, the largest first."""
+    own = [row for row in stored.scores if row["run"] == run and row["class"] == name]
+    drawn = [row for row in own if row["n_ref"] == 0 and row["n_pred"] > 0]
+    return sorted(drawn, key=lambda row: -row["n_pred"])[:count]
+
+
+def scores_csv(stored: Any) -> str:
+    """All scores per run, case and class; text cells that a spreadsheet could run are made harmless."""
+    return csv_text([{k: v for k, v in row.items() if k != "why"} for row in stored.scores])
+
+
+def summary_json(stored: Any, notice: str) -> str:
+    """Everything else: header with rules, hashes and versions, records, intervals, tests."""
+    return json.dumps({"notice": notice, **stored.summary}, indent=1, ensure_ascii=False)
+
+
+def published() -> pd.DataFrame:
+    """The paper's table with its own digits, names and order, on grey."""
+    table, titles = PAPER_TABLE_2, PAPER_TABLE_2["metrics"].items()
+    return pd.DataFrame(
+        {
+            column: {title: f":gray-background[{table['values'][metric][model]}]" for metric, title in titles}
+            for model, column in table["columns"].items()
+        }
+    )
+
+
+def ours(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFrame:
+    """Our figures under the paper's convention, one column per run; both readings of the IoU."""
+    paper = stored.summary["paper"]
+    met = {(row["run"], row["metric"]): row.get("met") for row in paper["beside"]}
+    made: dict[str, dict[str, str]] = {}
+    for run, title in runs.items():
+        found, column = records(stored, run, paper["convention"], name), {}
+        for metric, printed in PAPER_TABLE_2["metrics"].items():
+            verdict = {True: " (met)", False: " (not met)"}.get(met.get((run, metric)), "")
+            column[printed] = value(found.get(metric)) + verdict
+        column["IoU, per image (a)"] = value(found.get("iou_a"))
+        column["IoU, summed (b)"] = value(found.get("iou_b"))
+        made[title] = column
+    return pd.DataFrame(made)
+
+
+def or_nan(number: float | None) -> float:
+    """None, as JSON writes an undefined number, as NaN."""
+    return math.nan if number is None else number
+
+
+def subgroup_rows(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFrame:
+    """Dice by kind and by size of the lesion, with n and interval."""
+    rows = []
+    for row in stored.summary["subgroups"]:
+        if row["run"] in runs and row["class"] == name:
+            known = row["low"] is not None
+            rows.append(
+                {
+                    "Network": runs[row["run"]],
+                    "Group": f"{row['level']} lesions",
+                    "Mean Dice": words.number(or_nan(row["value"])),
+                    "95 % interval": f"{row['low']:.3f} to {row['high']:.3f}" if known else "no interval",
+                    "n groups": str(row["n"]),
+                    "Cases": str(row["cases"]),
+                    "Note": row["note"],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def out_of_date(stored: Any, known: Sequence[Run], runs: Mapping[str, str]) -> list[str]:
+    """Why stored results do not belong to the networks that are here now; empty when they do."""
+    return [
+        f"{runs[run.name]}: these scores were made with weights {stored.header['weights'][run.name][:8]}, "
+        f"but the network here has {run.short_hash}."
+        for run in known
+        if run.name in runs
+        and not run.problem
+        and stored.header["weights"].get(run.name) != run.weights_sha256
+    ]
+
+
+def one_case(scores: Mapping[str, Scores]) -> pd.DataFrame:
+    """Scores and areas of one case, one column per network (by title), with what each number is."""
+    rows = {}
+    for key, (title, definition) in words.DEFINITIONS.items():
+        rows[title] = {network: words.value_or_why(own, key) for network, own in scores.items()}
+        rows[title]["What it is"] = definition
+    for key, (title, definition) in words.AREAS.items():
+        rows[title] = {network: words.pixels(words.area(own, key)) for network, own in scores.items()}
+        rows[title]["What it is"] = definition
+    return pd.DataFrame(rows).T

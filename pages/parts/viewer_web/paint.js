@@ -1,0 +1,254 @@
+// One panel on its canvas. Everything is drawn in CSS pixels; the context carries the device pixel ratio.
+
+const LINE = 1.5; // px, on a casing of twice that, so that it reads on any grey; 2 px on large panels
+const LARGE = 420; // px wide
+const CASING = "rgba(0, 0, 0, 0.9)";
+const LEVELS = [
+  { value: 0.3, dash: [1.5, 2.5], width: 1, name: "0.3" },
+  { value: 0.5, dash: [], name: "0.5" },
+  { value: 0.7, dash: [8, 2, 1.5, 2], width: 1, name: "0.7" },
+];
+const HEAT_LEVELS = [
+  { share: 0.25, width: 0.6, strength: 0.45 },
+  { share: 0.5, width: 0.9, strength: 0.7 },
+  { share: 0.75, width: 1.2, strength: 0.9 },
+]; // of full colour
+
+// Where the picture lies in a box: zoom 1 fits it in; (x, y) of the view, in shares, is the middle of the box.
+function placePicture(picture, view, box) {
+  const scale = Math.min(box.width / picture.width, box.height / picture.height) * view.zoom;
+  const middle = (size, room, share) => {
+    const half = room / (2 * scale * size);
+    return half >= 0.5 ? 0.5 : Math.min(Math.max(share, half), 1 - half);
+  };
+  const x = middle(picture.width, box.width, view.x);
+  const y = middle(picture.height, box.height, view.y);
+  const left = box.width / 2 - x * picture.width * scale;
+  const top = box.height / 2 - y * picture.height * scale;
+  return { scale, left, top, x, y, width: picture.width * scale, height: picture.height * scale };
+}
+
+function paintPanel(context, box, ratio, scene, panel, view, state) {
+  const place = placePicture(scene.picture, view, box);
+  const pen = { context, box, ratio, place, scene, panel, state, strength: state.opacity[state.mode] };
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.fillStyle = "#000";
+  context.fillRect(0, 0, box.width, box.height);
+  context.save();
+  context.beginPath();
+  context.rect(place.left, place.top, place.width, place.height);
+  context.clip();
+  paintRaster(pen, once(scene, "grey", () => greyRaster(scene.picture)), 1, state.pixels && place.scale > 1);
+  if (!state.hidden && !state.held) paintOverlay(pen);
+  context.restore();
+  if (scene.header.orientation) paintLetters(pen);
+  if (state.cross) paintCross(pen);
+}
+
+function paintOverlay(pen) {
+  const { panel, scene, state } = pen;
+  if (panel.is_reference) {
+    paintOutline(pen, panel.labels, panel, 1);
+    return;
+  }
+  OVERLAYS[state.mode](pen);
+  if (state.mode === "heatmap") paintOutline(pen, panel.labels, panel, 1);
+  if (state.reference) paintOutline(pen, scene.reference, scene.header.reference_style, 1);
+}
+
+const OVERLAYS = {
+  outline: (pen) => paintOutline(pen, pen.panel.labels, pen.panel, pen.strength),
+  fill: (pen) => paintClasses(pen),
+  error: (pen) => paintErrors(pen),
+  probability: (pen) => paintProbability(pen),
+  heatmap: (pen) => paintHeat(pen),
+};
+
+function paintRaster({ context, place }, raster, strength, asPixels) {
+  context.imageSmoothingEnabled = !asPixels;
+  context.imageSmoothingQuality = place.width < raster.width ? "high" : "low"; // enlarging is bilinear
+  context.globalAlpha = strength;
+  context.drawImage(raster, place.left, place.top, place.width, place.height);
+  context.globalAlpha = 1;
+}
+
+// A path in picture pixels as a path on screen, so that line widths and dashes stay in screen pixels.
+function onScreen(path, { scale, left, top }) {
+  const placed = new Path2D();
+  placed.addPath(path, new DOMMatrix([scale, 0, 0, scale, left, top]));
+  return placed;
+}
+
+function strokeLine({ context, place, box }, path, { colour, dash, width, strength = 1, casing = CASING }) {
+  const line = width ?? (box.width >= LARGE ? 2 : LINE);
+  const placed = onScreen(path, place);
+  context.globalAlpha = strength;
+  context.lineJoin = "round";
+  if (casing) {
+    context.setLineDash([]);
+    context.lineWidth = 2 * line;
+    context.strokeStyle = casing;
+    context.stroke(placed);
+  }
+  context.setLineDash(dash);
+  context.lineWidth = line;
+  context.strokeStyle = colour;
+  context.stroke(placed);
+  context.setLineDash([]);
+  context.globalAlpha = 1;
+}
+
+// Outlines are cached beside the label map itself: panels of one network share it.
+function outlinePath(labels) {
+  labels.cache ??= new Map();
+  return once(labels, "outline", () => {
+    const path = new Path2D();
+    const highest = labels.values.reduce((most, value) => Math.max(most, value), 0);
+    for (let value = 1; value <= highest; value += 1) path.addPath(regionPath(labels, (i) => labels.values[i] >= value));
+    return path;
+  });
+}
+
+const regionPath = (labels, inside) => toPath(traceLoops(inside, labels.width, labels.height), true);
+
+function paintOutline(pen, labels, style, strength) {
+  if (labels) strokeLine(pen, outlinePath(labels), { ...style, strength });
+}
+
+function paintClasses(pen) {
+  const { labels } = pen.panel;
+  if (!labels) return;
+  pen.scene.header.classes.forEach(({ colour }, index) => {
+    const name = `class ${index}`;
+    const path = once(pen.panel, name, () => regionPath(labels, (i) => labels.values[i] === index + 1));
+    fillRegion(pen, path, colour);
+    strokeLine(pen, path, { colour, dash: [], width: 1.2, strength: Math.min(1, pen.strength + 0.35) });
+  });
+}
+
+function fillRegion({ context, place, strength }, path, style) {
+  context.globalAlpha = strength;
+  context.fillStyle = style;
+  context.fill(onScreen(path, place), "evenodd");
+  context.globalAlpha = 1;
+}
+
+// Against the reference: agreed, missed and extra pixels.
+function errorPaths(scene, panel) {
+  const [found, truth] = [panel.labels.values, scene.reference.values];
+  const path = (inside) => regionPath(panel.labels, inside);
+  return {
+    agreed: path((i) => found[i] > 0 && truth[i] > 0),
+    missed: path((i) => found[i] === 0 && truth[i] > 0),
+    extra: path((i) => found[i] > 0 && truth[i] === 0),
+  };
+}
+
+function paintErrors(pen) {
+  const { context, scene, panel, ratio } = pen;
+  if (!panel.labels || !scene.reference) return;
+  const paths = once(panel, "errors", () => errorPaths(scene, panel));
+  const colours = scene.header.errors;
+  for (const name of ["agreed", "missed", "extra"]) {
+    const strength = name === "agreed" ? 0.6 * pen.strength : pen.strength; // what is agreed needs no look
+    const style = name === "missed" ? hatch(context, colours.missed, ratio) : colours[name];
+    fillRegion({ ...pen, strength }, paths[name], style);
+    strokeLine(pen, paths[name], { colour: colours[name], dash: [], width: 1, casing: null, strength: pen.strength });
+  }
+}
+
+function paintProbability(pen) {
+  const { panel, scene, state } = pen;
+  if (!panel.probability) return;
+  const { values, width, height } = panel.probability;
+  if (state.detail) {
+    const shade = once(panel, "shade", () => probabilityRaster(panel.probability, panel.colour));
+    paintRaster(pen, shade, 0.6 * pen.strength, false);
+  }
+  for (const level of LEVELS) {
+    const path = once(panel, level.name, () =>
+      toPath(levelLines(values, width, height, 255 * level.value, scene.picture), false));
+    strokeLine(pen, path, { colour: panel.colour, dash: level.dash, width: level.width, strength: pen.strength });
+  }
+}
+
+const hasMap = (panel) => panel.heat !== null && panel.heat.drawn && panel.heat.limit > 0;
+
+function paintHeat(pen) {
+  const { panel, scene, state } = pen;
+  if (!hasMap(panel)) return;
+  const map = scene.header.map;
+  const name = state.detail ? "heat cells" : "heat";
+  const raster = once(panel, name, () => heatRaster(panel.heat, map, scene.picture, state.detail));
+  paintRaster(pen, raster, pen.strength, state.detail);
+  if (state.detail) paintCells(pen, panel.heat);
+  else paintHeatLines(pen);
+}
+
+// White lines at a quarter, a half and three quarters of full colour: the map's shape without its colour.
+function paintHeatLines(pen) {
+  const { panel, scene } = pen;
+  const isSigned = scene.header.map.signed;
+  const side = Math.min(96, 12 * Math.max(panel.heat.width, panel.heat.height));
+  const fine = once(panel, "heat fine", () => enlarge(shownHeat(panel.heat, isSigned), side, side));
+  for (const { share, width, strength } of HEAT_LEVELS) {
+    const path = once(panel, `heat ${share}`, () => toPath((isSigned ? [-share, share] : [share]).flatMap((level) =>
+      levelLines(fine.values, side, side, level * panel.heat.limit, scene.picture)), false));
+    strokeLine(pen, path, { colour: "#fff", dash: [], width, casing: "rgba(0, 0, 0, 0.5)", strength: strength * pen.strength });
+  }
+}
+
+function paintCells({ context, place, strength }, { width, height }) {
+  if (Math.max(width, height) > 40) return;
+  context.beginPath();
+  for (let i = 1; i < width; i += 1) {
+    const x = place.left + (i / width) * place.width;
+    context.moveTo(x, place.top);
+    context.lineTo(x, place.top + place.height);
+  }
+  for (let j = 1; j < height; j += 1) {
+    const y = place.top + (j / height) * place.height;
+    context.moveTo(place.left, y);
+    context.lineTo(place.left + place.width, y);
+  }
+  context.lineWidth = 0.5;
+  context.strokeStyle = `rgba(255, 255, 255, ${0.4 * strength})`;
+  context.stroke();
+}
+
+// R, L, A, P at the four sides: the patient's right is on the left of the screen.
+function paintLetters({ context, box }) {
+  const spots = [["R", 10, box.height / 2], ["L", box.width - 10, box.height / 2]];
+  spots.push(["A", box.width / 2, 12], ["P", box.width / 2, box.height - 12]);
+  context.font = "600 12px sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.lineWidth = 3;
+  for (const [letter, x, y] of spots) {
+    context.strokeStyle = "#000";
+    context.strokeText(letter, x, y);
+    context.fillStyle = "#fff";
+    context.fillText(letter, x, y);
+  }
+}
+
+// The marked pixel in every panel; the lines leave a gap so that what is looked at stays visible.
+function paintCross({ context, box, place, state }) {
+  const x = place.left + (state.cross[0] + 0.5) * place.scale;
+  const y = place.top + (state.cross[1] + 0.5) * place.scale;
+  const gap = Math.max(6, place.scale);
+  context.beginPath();
+  for (const [from, to] of [[0, x - gap], [x + gap, box.width]]) {
+    context.moveTo(from, y);
+    context.lineTo(to, y);
+  }
+  for (const [from, to] of [[0, y - gap], [y + gap, box.height]]) {
+    context.moveTo(x, from);
+    context.lineTo(x, to);
+  }
+  for (const [width, colour] of [[2.5, "rgba(0, 0, 0, 0.6)"], [1, "rgba(255, 255, 255, 0.85)"]]) {
+    context.lineWidth = width;
+    context.strokeStyle = colour;
+    context.stroke();
+  }
+}

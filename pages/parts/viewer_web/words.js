@@ -1,0 +1,163 @@
+// What is said in words: legends, reasons for an empty panel, readings, sentences for screen readers.
+
+const MODES = [
+  { name: "outline", title: "Outline", key: "o" },
+  { name: "fill", title: "Fill", key: "f" },
+  { name: "error", title: "Error", key: "e" },
+  { name: "probability", title: "Probability", key: "b" },
+  { name: "heatmap", title: "Heatmap", key: "g" },
+];
+
+const KEYS = [
+  ["O F E B G", "outline, fill, error, probability, heatmap"],
+  ["A", "detail: shading of the probability, cells of the heatmap"],
+  ["[  ]", "opacity down, up by 10 %"],
+  ["H held", "hide all overlays while held; X hides them until pressed again"],
+  ["Y", "reference outline on the other panels"],
+  ["+  −", "zoom; also Ctrl + wheel, or pinch"],
+  ["drag", "move the picture"],
+  ["0", "reset zoom, position and crosshair"],
+  ["click", "crosshair in all panels, with the values there; Shift + arrows move it"],
+  ["double click", "one panel large, and back; also Z"],
+  ["← →", "neighbouring panel"],
+  ["L", "link: all panels move together"],
+  ["U", "picture smooth, or as single pixels"],
+  ["S", "save this view as a picture"],
+  ["?", "this list"],
+  ["Esc", "close this list; go to the toolbar"],
+];
+
+const isMarked = (labels) => once2(labels, "marked", () => labels.values.reduce((n, value) => n + (value > 0), 0));
+
+function once2(part, name, make) {
+  part.cache ??= new Map();
+  return once(part, name, make);
+}
+
+// Why a panel shows nothing (or less than expected) in this mode; empty when it speaks for itself.
+function reasonFor(scene, panel, state) {
+  if (panel.is_reference) {
+    if (!panel.labels) return panel.message || "No reference outline for this picture.";
+    return isMarked(panel.labels) ? "" : panel.message || "The reference marks nothing in this picture.";
+  }
+  return REASONS[state.mode](panel, scene);
+}
+
+const markedReason = (panel) => {
+  if (!panel.labels) return panel.message || "No outline stored for this panel.";
+  return isMarked(panel.labels) ? "" : panel.message || "Marks nothing in this picture.";
+};
+
+const REASONS = {
+  outline: markedReason,
+  fill: markedReason,
+  error: (panel, scene) => {
+    if (!panel.labels) return markedReason(panel);
+    if (!scene.reference) return "No reference to compare with.";
+    const [found, truth] = [isMarked(panel.labels), isMarked(scene.reference)];
+    if (!found && !truth) return "Nothing marked, nothing in the reference: agreed.";
+    if (!found) return "Marks nothing: all of the reference is missed.";
+    return truth ? "" : "Nothing in the reference: all that is marked is extra.";
+  },
+  probability: (panel) => {
+    if (!panel.probability) return panel.message || "No probability stored for this panel.";
+    const highest = once2(panel.probability, "highest", () => Math.max(...panel.probability.values)) / 255;
+    return highest < LEVELS[0].value ? `Probability stays below 0.3; highest ${highest.toFixed(2)}.` : "";
+  },
+  heatmap: (panel, scene) => {
+    if (!panel.heat) return panel.message || "No heatmap for this panel.";
+    if (panel.heat.words) return panel.heat.words;
+    const shown = scene.header.map.signed ? panel.heat.values.some(Boolean) : panel.heat.values.some((v) => v > 0);
+    return shown ? "" : "No positive evidence in this map.";
+  },
+};
+
+// The networks among the panels, each once, in order.
+function networksOf(scene) {
+  const found = new Map();
+  for (const panel of scene.panels) {
+    if (!panel.is_reference && !found.has(panel.network)) found.set(panel.network, panel);
+  }
+  return [...found.values()];
+}
+
+// What every colour and line on screen means, as entries { kind, colour, dash, text }.
+function legendFor(scene, state) {
+  const line = (style, text) => ({ kind: "line", colour: style.colour, dash: style.dash, text });
+  const reference = scene.reference ? [line(scene.header.reference_style, "Reference")] : [];
+  const networks = networksOf(scene).filter((panel) => panel.labels).map((panel) => line(panel, panel.network));
+  return [...LEGENDS[state.mode](scene, state, networks), ...reference];
+}
+
+const LEGENDS = {
+  outline: (scene, state, networks) => networks,
+  fill: (scene) => scene.header.classes.map(({ name, colour }) => ({ kind: "area", colour, text: `Marked as ${name}` })),
+  error: ({ reference, header }) => (reference
+    ? [
+      { kind: "area", colour: header.errors.agreed, text: "Agreed" },
+      { kind: "hatch", colour: header.errors.missed, text: "Missed" },
+      { kind: "area", colour: header.errors.extra, text: "Extra" },
+    ]
+    : []),
+  probability: (scene, state) => [
+    ...LEVELS.map(({ dash, name }) => ({ kind: "line", colour: "#fff", dash, text: `p = ${name}` })),
+    ...(state.detail ? [{ kind: "ramp", colour: "#fff", text: "p from 0 to 1, in the panel's colour" }] : []),
+  ],
+  heatmap: (scene, state, networks) => [
+    ...networks,
+    ...(state.detail ? [] : [{ kind: "thin", colour: "#fff", text: "25, 50, 75 % of full colour" }]),
+  ],
+};
+
+const hasHeat = (scene) => scene.panels.some((panel) => panel.heat !== null);
+
+// One colour bar for all panels where limit and label are the same everywhere, else null.
+function sharedScale(scene) {
+  const heats = scene.panels.filter(hasMap).map((panel) => panel.heat);
+  const isShared = heats.every((heat) => heat.limit === heats[0].limit && heat.label === heats[0].label);
+  return heats.length && isShared ? heats[0] : null;
+}
+
+// The values under the crosshair in one panel, in a few words.
+function panelReading(scene, panel, state) {
+  if (!state.cross) return "";
+  const [x, y] = shareAt(scene, state.cross);
+  if (state.mode === "heatmap" && panel.heat && panel.heat.drawn) return `${inDigits(valueAt(panel.heat, x, y))} here`;
+  if (panel.is_reference) return panel.labels ? `reference: ${labelAt(scene, panel.labels, state.cross)}` : "";
+  return panel.probability ? `p ${(valueAt(panel.probability, x, y) / 255).toFixed(2)}` : "";
+}
+
+const shareAt = ({ picture }, [x, y]) => [(x + 0.5) / picture.width, (y + 0.5) / picture.height];
+
+function labelAt(scene, labels, [x, y]) {
+  const value = labels.values[y * labels.width + x];
+  return value === 0 ? "outside" : scene.header.classes[value - 1]?.name ?? "marked";
+}
+
+// The values under the crosshair for all panels together.
+function commonReading(scene, state) {
+  const { picture } = scene;
+  if (!state.cross) return `${picture.width} × ${picture.height} px · click the picture for values`;
+  const [x, y] = state.cross;
+  const words = [`x ${x}, y ${y}`, `grey value ${picture.values[y * picture.width + x]}`];
+  if (scene.reference) words.push(`reference: ${labelAt(scene, scene.reference, state.cross)}`);
+  const voters = networksOf(scene).filter((panel) => panel.labels);
+  const votes = voters.filter((panel) => panel.labels.values[y * picture.width + x] > 0);
+  if (voters.length) words.push(`marked by ${votes.length} of ${voters.length} networks`);
+  for (const panel of networksOf(scene).filter((one) => one.probability)) {
+    words.push(`${panel.network} p ${(valueAt(panel.probability, ...shareAt(scene, state.cross)) / 255).toFixed(2)}`);
+  }
+  return words.join(" · ");
+}
+
+// One sentence about a panel, for those who hear it.
+function sentenceFor(scene, panel, state) {
+  const mode = MODES.find(({ name }) => name === state.mode).title.toLowerCase();
+  const words = [`${panel.title}${panel.subtitle ? `, ${panel.subtitle}` : ""}, ${mode} view.`];
+  if (panel.labels && isMarked(panel.labels)) {
+    const share = (100 * isMarked(panel.labels)) / panel.labels.values.length;
+    words.push(`Marked: ${isMarked(panel.labels)} pixels, ${share.toFixed(1)} % of the picture.`);
+  }
+  words.push(panel.summary, reasonFor(scene, panel, state), panelReading(scene, panel, state));
+  return words.filter(Boolean).join(" ");
+}

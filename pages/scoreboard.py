@@ -1,0 +1,189 @@
+"""Scoreboard: the whole test set in tables, beside the study's own figures, and the cases behind the numbers."""
+
+from typing import Any
+
+import streamlit as st
+
+from core import PAPER_TABLE_2, DataRefused
+from pages.parts import cached, case, choices, figures, pickers, tables, words
+from pages.parts.frame import NOTICE, frame
+
+DISTRIBUTIONS = {"dice": "Dice", "recall": "Recall", "precision": "Precision", "iou": "IoU"}
+
+
+def scores(stored: Any, runs: dict[str, str], name: str) -> None:
+    """Per case and pooled, false alarms, intervals, paired tests."""
+    st.table(tables.overlap(stored, runs, name), alt="Overlap of each network, per case and pooled")
+    st.caption(
+        "Per case: mean over the images with a lesion, a missed lesion counts 0; small and large lesions weigh the "
+        "same. Pooled: pixels of all images counted together; large lesions dominate. "
+        f"Rule for empty masks: {stored.header['rule']}, {stored.header['rule_text']}."
+    )
+    st.subheader("What overlap hides", anchor=False)
+    st.table(
+        tables.errors(stored, runs, name), alt="False alarms, missed lesions and distances of each network"
+    )
+    st.caption(
+        f"HD95: {words.plain(stored.header['distances'])}; pixels of the source picture, as the images have no "
+        "physical scale. Accuracy counts background: read it beside the lesion share."
+    )
+    st.subheader("How sure are these means?", anchor=False)
+    found = tables.interval_rows(stored, runs, name)
+    dice = [r for r in stored.summary["intervals"] if r["metric"] == "dice" and r["run"] in runs]
+    rows = [
+        (r["model"], runs[r["run"]], *map(tables.or_nan, (r["value"], r["low"], r["high"]))) for r in dice
+    ]
+    st.plotly_chart(figures.intervals(rows, "Dice"), alt="Mean Dice of each network with its 95 % interval")
+    with st.expander("All intervals"):
+        st.dataframe(found, hide_index=True, alt="Means over groups with 95 % bootstrap intervals")
+    compared = tables.comparison_rows(stored, runs)
+    if compared.empty:
+        st.caption("A paired comparison needs at least two networks that were trained alike.")
+        return
+    st.table(compared.set_index("Comparison"), alt="Paired differences of Dice between networks")
+    kind = next((row["kind"] for row in stored.summary["comparisons"] if row["kind"]), "")
+    st.caption(
+        f"Unit: {words.plain(stored.header['group'])}, never the single image. p is left out where n is too small "
+        f"for it to fall below 0.05. {words.plain(kind.capitalize())}."
+    )
+
+
+def as_published(stored: Any, runs: dict[str, str], name: str) -> None:
+    """The study's Table 2 in its own block, and our figures under its convention beside it."""
+    paper = stored.summary.get("paper")
+    if not paper:
+        st.info("The study's Table 2 is about two-class data; there is no counterpart for this dataset.")
+        return
+    left, right = st.columns(2)
+    with left.container(border=True):
+        st.markdown(f":gray[**As published: {PAPER_TABLE_2['title']}**]")
+        st.table(tables.published(), alt="The paper's Table 2, digits as printed")
+        st.caption(PAPER_TABLE_2["wording"])
+    with right.container(border=True):
+        st.markdown(f"**Our networks under `{paper['convention']}`**")
+        st.table(tables.ours(stored, runs, name), alt="Our figures under the paper's convention")
+        n = next(iter(tables.records(stored, next(iter(runs)), paper["convention"], name).values()))["n"]
+        st.caption(f"128 × 128 grid, p > 0.5, all {n} test images, normal ones included; 0/0 counts 0.")
+        if paper["note"]:
+            st.warning(words.plain(paper["note"]), icon=":material/warning:")
+    st.caption(
+        words.plain(
+            f"{PAPER_TABLE_2['misfit']} {PAPER_TABLE_2['network_note']} Entropy: {PAPER_TABLE_2['entropy_wording']}"
+        )
+    )
+    st.caption("The paper reserves 10 % of images at random. Ours keeps near-duplicate images in one part.")
+
+
+def learning_curves(runs: dict[str, str]) -> None:
+    """Loss, validation Dice and validation false alarms of the trainings."""
+    known = {run.name: run for run in cached.runs() if run.name in runs}
+    histories = {run.model: cached.history(name) for name, run in known.items()}
+    histories = {model: rows for model, rows in histories.items() if rows}
+    if not histories:
+        st.info("No training history is kept for these networks.")
+        return
+    best = {run.model: run.best_epoch for run in known.values()}
+    for column, what in zip([*st.columns(2), *st.columns(2)], figures.CURVES, strict=True):
+        if any(what in rows[0] for rows in histories.values()):
+            title = figures.CURVES[what]
+            column.plotly_chart(
+                figures.curves(histories, what, best), alt=f"{title} of each network by epoch"
+            )
+    st.caption(
+        "The larger marker is the epoch whose weights were kept: best validation Dice, never chosen on test."
+    )
+
+
+def every_case(stored: Any, runs: dict[str, str], name: str) -> None:
+    """The spread behind the means."""
+    metric = pickers.pick_option("Score", "spread", DISTRIBUTIONS, "dice")
+    found = tables.per_case(stored, runs, name, metric)
+    if found:
+        chart = figures.spread(found, DISTRIBUTIONS[metric])
+        st.plotly_chart(chart, alt=f"{DISTRIBUTIONS[metric]} of every test case by network")
+    parts = tables.subgroup_rows(stored, runs, name)
+    if not parts.empty:
+        st.markdown("**Subgroups** (exploratory, no tests)")
+        st.dataframe(parts, hide_index=True, alt="Dice by kind and size of lesion")
+
+
+def worst_cases(stored: Any, runs: dict[str, str], name: str, *, prepared: bool) -> None:
+    """The cases each network did worst on; each opens in Review."""
+    st.caption(
+        "Lowest Dice first; then lesion-free images that a network drew on. A name opens the case in Review."
+    )
+    for column, (run, title) in zip(st.columns(len(runs)), runs.items(), strict=True):
+        with column:
+            st.markdown(f"**{title}**")
+            for row in tables.worst(stored, run, name):
+                case.link(
+                    row["case"], f"Dice {words.number(row['dice'], 2)}", stored.dataset, prepared=prepared
+                )
+            drawn = tables.alarms(stored, run, name)
+            if drawn:
+                st.markdown("False alarms")
+            for row in drawn:
+                case.link(row["case"], words.pixels(row["n_pred"]), stored.dataset, prepared=prepared)
+
+
+def download(stored: Any) -> None:
+    """Everything on this page as files."""
+    st.download_button(
+        "Scores per case (CSV)", lambda: tables.scores_csv(stored), f"triptych_{stored.dataset}_scores.csv",
+        "text/csv", on_click="ignore", icon=":material/download:",
+    )  # fmt: skip
+    st.download_button(
+        "Tables, definitions and hashes (JSON)", lambda: tables.summary_json(stored, NOTICE),
+        f"triptych_{stored.dataset}_tables.json", "application/json", on_click="ignore", icon=":material/download:",
+    )  # fmt: skip
+    st.caption(f"Every file carries the definitions, the rule, split and weights hashes. {NOTICE}")
+
+
+def scoreboard(name: str) -> None:
+    """The page for one dataset."""
+    if problem := cached.results_problem(name):
+        raise DataRefused("results", problem)
+    stored = cached.results(name)
+    sets = choices.scored_sets(stored)
+    pickers.pick_networks(list(sets))
+    sel = pickers.selection()
+    runs = sets.get(sel.set) or next(iter(sets.values()))
+    runs = {run: title for run, title in runs.items() if not sel.m or stored.runs[run]["model"] in sel.m}
+    prepared = choices.prepared(name) is not None
+    if not prepared:
+        st.info(
+            "These stored results are shown without their pictures: the images are not on this machine. "
+            f"To open cases: `python -m core prepare {name} --from FOLDER`",
+            icon=":material/image_not_supported:",
+        )
+    for problem in tables.out_of_date(stored, cached.runs(), runs):
+        st.error(words.plain(problem), icon=":material/error:")
+        st.code(f"python -m core evaluate {name}", language="bash")
+    if not runs:
+        st.info("The chosen networks have no stored results here. Choose others in the sidebar.")
+        return
+    class_name = stored.header["endpoint"]["class"]
+    st.caption(words.plain(tables.header_line(stored, next(iter(runs)))))
+    tabs = st.tabs(["Scores", "As published", "Learning curves", "Every case", "Worst cases", "Download"])
+    with tabs[0]:
+        scores(stored, runs, class_name)
+    with tabs[1]:
+        as_published(stored, runs, class_name)
+    with tabs[2]:
+        learning_curves(runs)
+    with tabs[3]:
+        every_case(stored, runs, class_name)
+    with tabs[4]:
+        worst_cases(stored, runs, class_name, prepared=prepared)
+    with tabs[5]:
+        download(stored)
+
+
+with frame("Scoreboard"):
+    chosen = pickers.pick_dataset(choices.evaluated())
+    if chosen:
+        scoreboard(chosen)
+    else:
+        st.info("No scores are stored yet.", title="Nothing to show yet", icon=":material/info:")
+        st.markdown("Built-in phantoms, then their scores:")
+        st.code("python -m core demo\npython -m core evaluate phantom_busi", language="bash")

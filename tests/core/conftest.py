@@ -1,0 +1,56 @@
+"""A small set in the layout of BUSI, and preparing without child processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from core import guarded
+from core.datasets import busi
+
+COUNTS = {"benign": 12, "malignant": 6, "normal": 5}
+
+
+def serially(work: Callable[[Any], Any], jobs: Sequence[Any], **_: object) -> Iterator[tuple[int, Any]]:
+    """What guarded.each does, without children."""
+    yield from ((position, work(job)) for position, job in enumerate(jobs))
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Preparing reads its files in this process."""
+    monkeypatch.setattr(guarded, "each", serially)
+
+
+def write_set(folder: Path, counts: dict[str, int] = COUNTS, seed: int = 0) -> Path:
+    """A small set in BUSI's layout; every picture is different."""
+    for tag, count in counts.items():
+        (folder / tag).mkdir(parents=True)
+        for number in range(1, count + 1):
+            rng = np.random.default_rng([seed, busi.TAGS.index(tag), number])
+            shape = (int(rng.integers(50, 90)), int(rng.integers(60, 100)))
+            blurred = gaussian_filter(rng.normal(size=shape), 6)
+            picture = np.interp(blurred, (blurred.min(), blurred.max()), (20, 180)).astype(np.uint8)
+            mask = np.zeros(shape, np.uint8)
+            if tag != "normal":
+                mask[15 : 20 + number, 20 : 40 + number] = 255
+            Image.fromarray(picture).save(folder / tag / f"{tag} ({number}).png")
+            Image.fromarray(mask).save(folder / tag / f"{tag} ({number})_mask.png")
+    return folder
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder of 23 cases in BUSI's layout."""
+    return write_set(tmp_path / "source")
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    """Every file under ``folder``, by relative name."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}

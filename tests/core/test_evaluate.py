@@ -1,0 +1,457 @@
+"""The test set through injected predictions: what is scored, stored, kept, compared and refused."""
+
+import dataclasses
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from core import evaluate as subject
+from core import plans, prepared, preprocess, results, runs
+from core.errors import RunMissing, RunRefused
+from core.records import DatasetCard, Prediction, Run, Slice, SliceEntry
+
+CARD = DatasetCard(
+    name="toy",
+    title="Toy",
+    modality="ultrasound",
+    classes=("background", "tumour"),
+    channels=1,
+    group="cluster",
+    source="",
+    licence="",
+    citation="",
+    synthetic=True,
+    layout="busi",
+    splits=("toy-group", "toy-image"),
+)
+EXTERNAL = dataclasses.replace(CARD, name="elsewhere", splits=())
+SHAPE = (128, 128)  # enlarging is then exact
+CASES = [f"benign-{i}" for i in range(1, 9)] + ["normal-1", "normal-2", "malignant-1", "unmarked-1"]
+TEST = {"toy-group": (*CASES[:4], "normal-1", "unmarked-1"), "toy-image": (*CASES[4:8], "normal-2")}
+SHIFTS = {"unet": 0, "multiresunet": 4, "dcunet": 8}
+
+
+def square(column=30, width=20):
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[40:60, column : column + width] = 1
+    return mask
+
+
+def reference_of(case):
+    if case.startswith("unmarked"):
+        return None
+    return np.zeros(SHAPE, np.uint8) if case.startswith("normal") else square(width=10 + 2 * int(case[-1]))
+
+
+def entries_of(card):
+    made = []
+    for case in CASES:
+        reference = reference_of(case)
+        pixels = None if reference is None else int(reference.sum())
+        group = "twins" if case in ("benign-1", "benign-2") else case
+        tag = case.split("-")[0]
+        made.append(SliceEntry(card.name, case, 0, group, tag, ("flag",), *SHAPE, pixels))
+    return tuple(made)
+
+
+def slice_of(dataset, case, index=0):
+    entry = next(entry for entry in entries_of(CARD) if entry.case == case)
+    picture, image = np.zeros(SHAPE, np.uint8), np.zeros((*SHAPE, 1), np.float32)
+    return Slice(dataset, case, index, entry.group, entry.tag, picture, image, reference_of(case))
+
+
+def run_of(model, split="toy-group", dataset="toy", **more):
+    name = runs.run_name(dataset, model, more.get("seed", 0), "" if split == "toy-group" else split)
+    fields = {"seed": 0, "width": 4, "recipe": "strong", "classes": CARD.classes, "problem": None} | more
+    sha = f"{split}-sha".ljust(64, "0")
+    return Run(
+        name=name,
+        dataset=dataset,
+        model=model,
+        split=split,
+        split_sha256=sha,
+        weights_sha256=f"weights of {name}",
+        best_epoch=1,
+        validation={},
+        manifest={},
+        **fields,
+    )
+
+
+def predictions(run, slices):
+    """Every model draws the reference moved to the right by its own shift; DC-UNet draws on normals too."""
+    model = run.split("-")[1]
+    made = []
+    for s in slices:
+        mask = reference_of(s.case)
+        if model == "dcunet" and s.case.startswith("normal"):
+            mask = square()
+        moved = np.roll(mask, SHIFTS[model], axis=1)
+        made.append(Prediction(run, s.key, np.where(moved, 0.9, 0.1).astype(np.float32)[..., None]))
+    return made
+
+
+class Counting:
+    """Injected predictions that remember which runs were asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, run, slices):
+        self.asked.append(run)
+        return predictions(run, slices)
+
+
+@pytest.fixture(autouse=True)
+def listed(tmp_path, monkeypatch):
+    """A dataset of twelve cases and three runs, none of them on disk; the list of runs may be changed."""
+    monkeypatch.setenv("TRIPTYCH_ARTIFACTS", str(tmp_path))
+    found = [run_of("unet"), run_of("multiresunet"), run_of("dcunet")]
+    cards = {"toy": CARD, "elsewhere": EXTERNAL}
+
+    def split_of(dataset, name):
+        parts = {"train": (), "validation": (), "test": TEST[name], "excluded": ()}
+        return prepared.Split(name, dataset, 0, "", f"{name}-sha".ljust(64, "0"), parts)
+
+    def read_run(name):
+        for run in found:
+            if run.name == name:
+                return run
+        raise RunMissing(name)
+
+    monkeypatch.setattr(prepared, "read_card", lambda dataset: cards[dataset])
+    monkeypatch.setattr(prepared, "list_slices", lambda dataset: entries_of(cards[dataset]))
+    monkeypatch.setattr(prepared, "read_slice", slice_of)
+    monkeypatch.setattr(prepared, "read_split", split_of)
+    monkeypatch.setattr(prepared, "card_json", lambda dataset: {"sha256": f"data of {dataset}"})
+    monkeypatch.setattr(
+        runs, "list_runs", lambda dataset=None: tuple(r for r in found if dataset in (None, r.dataset))
+    )
+    monkeypatch.setattr(runs, "read_run", read_run)
+    return found
+
+
+def evaluate(dataset="toy", names=None, **more):
+    return subject.evaluate(dataset, names, **({"predict": predictions} | more))
+
+
+def one(records, **wanted):
+    found = [record for record in records if wanted.items() <= record.items()]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_a_perfect_run_scores_1_and_a_shifted_one_what_its_overlap_is_worth():
+    records = evaluate()
+    perfect = one(records, model="unet", metric="dice", convention="per_case")
+    assert (perfect["value"], perfect["n"], perfect["class"]) == (1, 4, "tumour")
+    widths = [12, 14, 16, 18]
+    shifted = one(records, model="multiresunet", metric="dice", convention="per_case")
+    assert shifted["value"] == pytest.approx(np.mean([(w - 4) / w for w in widths]), abs=1e-5)
+    pooled = one(records, model="multiresunet", metric="dice", convention="pooled")
+    assert pooled["value"] == pytest.approx(sum(w - 4 for w in widths) / sum(widths), abs=1e-5)
+    assert (pooled["n"], shifted["n"]) == (5, 4)
+    assert one(records, model="multiresunet", metric="hd95", convention="per_case")["value"] == 4
+
+
+def test_every_record_has_its_keys_and_no_value_is_nan():
+    records = evaluate()
+    keys = {
+        "run",
+        "model",
+        "dataset",
+        "class",
+        "metric",
+        "convention",
+        "value",
+        "n",
+        "n_unit",
+        "rule",
+        "grid",
+    }
+    keys |= {"threshold", "split", "split_sha256", "part"}
+    assert all(keys <= set(record) for record in records)
+    assert {record["convention"] for record in records} == {"per_case", "pooled", "paper-binary"}
+    assert all(record["value"] is not None or record["why"] for record in records)
+    assert json.loads(json.dumps(records, allow_nan=False)) == records
+    seven = {"accuracy", "recall", "precision", "iou", "dice", "cce", "bce"}
+    for convention in ("per_case", "pooled"):
+        assert seven <= {r["metric"] for r in records if r["convention"] == convention}
+    paper = {r["metric"] for r in records if r["convention"] == "paper-binary"}
+    assert paper == (seven - {"cce"}) | {"iou_a", "iou_b"}
+
+
+def test_a_record_is_named_once_per_run_metric_and_convention():
+    records = evaluate()
+    names = [(r["run"], r["class"], r["metric"], r["convention"]) for r in records]
+    assert len(names) == len(set(names))
+
+
+def test_drawing_on_the_only_normal_image_is_a_false_alarm_rate_of_1():
+    records = evaluate()
+    alarm = one(records, model="dcunet", metric="false_alarm_rate")
+    assert (alarm["value"], alarm["n"], alarm["median_false_pixels"]) == (1, 1, 400)
+    assert one(records, model="unet", metric="false_alarm_rate")["value"] == 0
+
+
+def test_the_paper_convention_counts_a_clean_normal_image_as_dice_0():
+    records = evaluate()
+    paper = one(records, model="unet", metric="dice", convention="paper-binary")
+    assert (paper["value"], paper["n"], paper["rule"]) == (0.8, 5, "empty-is-zero")
+    assert one(records, model="unet", metric="iou_a", convention="paper-binary")["value"] == 1
+    assert one(records, model="unet", metric="bce", convention="paper-binary")["value"] == pytest.approx(
+        -math.log(0.9), abs=1e-6
+    )
+
+
+def test_a_case_without_reference_is_left_out_and_counted():
+    evaluate()
+    found = results.read_results("toy")
+    assert {row["without_reference"] for row in found.runs.values()} == {1}
+    assert "unmarked-1" not in found.cases
+    assert {row["n_images"] for row in found.runs.values()} == {5}
+
+
+def test_twins_count_as_one_group_in_the_interval_and_as_two_cases_in_the_mean():
+    records = evaluate()
+    found = results.read_results("toy")
+    interval = one(found.summary["intervals"], model="multiresunet", metric="dice")
+    groups = [np.mean([8 / 12, 10 / 14]), 12 / 16, 14 / 18]
+    assert (interval["n"], interval["n_unit"]) == (3, "groups")
+    assert interval["value"] == pytest.approx(np.mean(groups), abs=1e-5)
+    assert (interval["low"], interval["note"]) == (None, "n < 5: points only")
+    assert "n=3 groups · split toy-grou" in interval["heading"]
+    assert one(records, model="multiresunet", metric="dice", convention="per_case")["n"] == 4
+
+
+def test_scores_and_cases_are_stored_with_counts_on_both_grids():
+    evaluate()
+    found = results.read_results("toy")
+    assert len(found.scores) == 15
+    row = one(found.scores, run="toy-dcunet-0", case="benign-4")
+    assert (row["tp"], row["fp"], row["fn"], row["n_ref"], row["n_pred"]) == (200, 160, 160, 360, 360)
+    assert (row["tp_128"], row["fp_128"]) == (200, 160)
+    assert (row["hd95_px"], row["ceiling_dice"]) == (8, 1)
+    assert row["hd95_percent"] == pytest.approx(100 * 8 / math.hypot(*SHAPE), abs=1e-4)
+    assert list(found.runs) == ["toy-unet-0", "toy-multiresunet-0", "toy-dcunet-0"]
+
+
+def test_disagreement_is_what_not_all_models_draw_over_what_any_draws():
+    evaluate()
+    found = results.read_results("toy").cases
+    width = 12  # benign-1: columns 30-42, 34-46 and 38-50
+    union, shared = width + 8, width - 8
+    assert found["benign-1"]["disagreement"] == pytest.approx((union - shared) / union)
+    assert found["benign-1"]["disagreement_px"] == 20 * (union - shared)
+    assert found["normal-1"]["disagreement"] == 1
+    assert found["benign-1"]["n_runs"] == 3
+
+
+def test_a_second_call_returns_the_stored_records_without_predicting(tmp_path):
+    first = evaluate()
+    asked = Counting()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "results" / "toy").iterdir()}
+    assert evaluate(predict=asked) == first
+    assert asked.asked == []
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "results" / "toy").iterdir()} == before
+
+
+def test_force_computes_again_and_finds_the_same():
+    first = evaluate()
+    asked = Counting()
+    assert evaluate(predict=asked, force=True) == first
+    assert set(asked.asked) == {"toy-unet-0", "toy-multiresunet-0", "toy-dcunet-0"}
+
+
+def test_changed_weights_changed_data_or_a_damaged_table_are_scored_again(tmp_path, listed, monkeypatch):
+    evaluate()
+    listed[0] = dataclasses.replace(listed[0], weights_sha256="other")
+    evaluate(predict=(asked := Counting()))
+    assert "toy-unet-0" in asked.asked
+    monkeypatch.setattr(prepared, "card_json", lambda dataset: {"sha256": "other"})
+    evaluate(predict=(asked := Counting()))
+    assert asked.asked
+    (tmp_path / "results" / "toy" / results.SCORES).write_text("run\n")
+    evaluate(predict=(asked := Counting()))
+    assert asked.asked
+    assert len(results.read_results("toy").scores) == 15
+
+
+def test_naming_one_run_returns_its_records_and_keeps_the_stored_others():
+    evaluate()
+    named = evaluate(names=["toy-unet-0"], predict=(asked := Counting()))
+    assert {record["run"] for record in named} == {"toy-unet-0"}
+    assert asked.asked == []
+    assert len(results.read_results("toy").runs) == 3
+
+
+def test_a_new_run_joins_those_already_stored_in_the_listed_order():
+    evaluate(names=["toy-multiresunet-0", "toy-dcunet-0"])
+    evaluate(names=["toy-unet-0"])
+    assert list(results.read_results("toy").runs) == ["toy-unet-0", "toy-multiresunet-0", "toy-dcunet-0"]
+
+
+def test_a_stored_run_whose_weights_changed_is_dropped_when_another_is_named(listed):
+    evaluate()
+    listed[1] = dataclasses.replace(listed[1], weights_sha256="other")
+    evaluate(names=["toy-unet-0"])
+    assert list(results.read_results("toy").runs) == ["toy-unet-0", "toy-dcunet-0"]
+
+
+def test_an_external_set_is_scored_whole_by_every_run_whose_classes_fit(listed):
+    listed.append(run_of("unet", dataset="liver", classes=("background", "liver", "tumour")))
+    records = evaluate("elsewhere")
+    assert {record["run"] for record in records} == {"toy-unet-0", "toy-multiresunet-0", "toy-dcunet-0"}
+    dice = one(records, model="unet", metric="dice", convention="per_case")
+    assert (dice["n"], dice["part"], dice["split"]) == (9, "all", None)
+    found = results.read_results("elsewhere")
+    assert found.header["external"] is True
+    assert "split none" in one(found.summary["intervals"], model="unet", metric="dice")["heading"]
+
+
+def test_a_run_of_other_classes_is_refused_by_name(listed):
+    listed.append(run_of("unet", dataset="liver", classes=("background", "liver", "tumour")))
+    with pytest.raises(RunRefused, match="background, liver, tumour"):
+        evaluate("elsewhere", ["liver-unet-0"])
+
+
+def test_each_run_is_scored_on_the_test_part_of_its_own_split(listed):
+    listed.append(run_of("unet", "toy-image"))
+    records = evaluate()
+    naive = one(records, run="toy-unet-0-toy-image", metric="dice", convention="per_case")
+    assert (naive["n"], naive["split"]) == (4, "toy-image")
+    found = results.read_results("toy")
+    cases = {row["case"] for row in found.scores if row["run"] == "toy-unet-0-toy-image"}
+    assert cases == set(TEST["toy-image"])
+    assert found.header["splits"] == {"toy-group": "toy-grou", "toy-image": "toy-imag"}
+
+
+def test_runs_of_two_splits_are_never_compared_but_their_difference_is_shown_as_leakage(listed):
+    listed.append(run_of("unet", "toy-image"))
+    evaluate()
+    summary = results.read_results("toy").summary
+    assert not any("toy-image" in (pair["a"] + pair["b"]) for pair in summary["comparisons"])
+    leak = summary["leakage"]
+    assert [row["splits"] for row in leak] == [["toy-group", "toy-image"]]
+    assert (leak[0]["difference"], leak[0]["n"]) == (0, [4, 4])
+
+
+def test_three_runs_make_three_pairs_and_two_widths_make_none(listed):
+    evaluate()
+    pairs = results.read_results("toy").summary["comparisons"]
+    assert [(p["a"], p["b"]) for p in pairs] == [
+        ("toy-unet-0", "toy-multiresunet-0"),
+        ("toy-unet-0", "toy-dcunet-0"),
+        ("toy-multiresunet-0", "toy-dcunet-0"),
+    ]
+    assert all(p["p"] is None and "no p" in p["note"] and "single run" in p["kind"] for p in pairs)
+    assert pairs[0]["difference"] > 0
+    listed[:] = [dataclasses.replace(run, width=width) for width, run in enumerate(listed, start=4)]
+    evaluate(force=True)
+    assert results.read_results("toy").summary["comparisons"] == []
+
+
+def test_a_split_that_changed_since_training_refuses_the_run(listed):
+    listed[0] = dataclasses.replace(listed[0], split_sha256="f" * 64)
+    with pytest.raises(RunRefused, match="may have been trained on"):
+        evaluate(names=["toy-unet-0"])
+    assert "toy-unet-0" not in {record["run"] for record in evaluate()}
+    assert "toy-unet-0" in results.read_results("toy").header["left_out"]
+
+
+def test_a_damaged_run_is_left_out_with_its_problem_and_no_run_at_all_is_an_error(listed):
+    listed[2] = dataclasses.replace(listed[2], problem="weights are missing")
+    evaluate()
+    assert results.read_results("toy").header["left_out"] == {"toy-dcunet-0": "weights are missing"}
+    listed.clear()
+    with pytest.raises(RunMissing, match="python -m core train toy"):
+        evaluate()
+
+
+def test_progress_reaches_the_number_of_predictions():
+    told = []
+    evaluate(report=lambda done, total, text: told.append((done, total)))
+    assert told[-1] == (15, 15)
+    assert told == sorted(told)
+
+
+def test_the_papers_figures_are_beside_ours_but_not_claimed_for_other_images():
+    evaluate()
+    paper = results.read_results("toy").summary["paper"]
+    assert paper["same_data"] is False
+    assert len(paper["beside"]) == 18
+    assert not any("met" in row for row in paper["beside"])
+    assert paper["values"]["iou"]["unet"] == "0.7292"
+
+
+def test_the_papers_figures_are_met_or_not_on_its_own_data(monkeypatch, listed):
+    busi = dataclasses.replace(CARD, name="busi", synthetic=False)
+    monkeypatch.setattr(prepared, "read_card", lambda dataset: busi)
+    monkeypatch.setattr(prepared, "list_slices", lambda dataset: entries_of(busi))
+    listed[:] = [run_of("unet", dataset="busi")]
+    evaluate("busi")
+    beside = {row["metric"]: row["met"] for row in results.read_results("busi").summary["paper"]["beside"]}
+    assert beside == dict.fromkeys(("accuracy", "recall", "precision", "iou", "dice", "bce"), True)
+
+
+def test_sizes_are_terciles_of_all_references_of_the_dataset():
+    evaluate()
+    found = results.read_results("toy")
+    assert [found.cases[f"benign-{i}"]["size"] for i in range(1, 5)] == ["small", "small", "medium", "medium"]
+    assert found.cases["normal-1"]["size"] == "none"
+    groups = [s for s in found.summary["subgroups"] if s["model"] == "unet" and s["by"] == "size"]
+    assert {s["level"]: s["cases"] for s in groups} == {"small": 2, "medium": 2}
+
+
+def test_the_family_that_speaks_for_a_dataset_was_trained_on_it_under_its_default_split(listed):
+    listed.insert(0, run_of("unet", "toy-image"))
+    listed.insert(0, run_of("multiresunet", "toy-image"))
+    evaluate()
+    families = results.read_results("toy").summary["families"]
+    assert families[0]["runs"] == ["toy-unet-0", "toy-multiresunet-0", "toy-dcunet-0"]
+    assert plans.endpoint(CARD) == "tumour"
+
+
+def test_a_large_square_survives_the_128_grid_and_a_small_lesion_may_vanish():
+    large = np.zeros((512, 512), bool)
+    large[100:300, 100:300] = True
+    assert subject.resolution_ceiling(large) > 0.98
+    assert math.isnan(subject.resolution_ceiling(np.zeros((512, 512), bool)))
+
+
+@pytest.mark.parametrize(("side", "lost"), [(2, 12), (3, 7), (4, 0)])
+def test_of_16_positions_a_square_lesion_vanishes_at_12_7_or_0(side, lost):
+    gone = 0
+    for row in range(4):
+        for column in range(4):
+            mask = np.zeros((512, 512), np.uint8)
+            mask[200 + row : 200 + row + side, 200 + column : 200 + column + side] = 1
+            gone += not preprocess.small_labels(mask).any()
+    assert gone == lost
+
+
+def test_three_classes_are_scored_per_class_with_the_liver_holding_its_tumours():
+    card = dataclasses.replace(CARD, classes=("background", "liver", "tumour"))
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[20:100, 20:100] = 1
+    labels[40:60, 40:60] = 2
+    s = Slice("x", "a", 0, "a", "", np.zeros(SHAPE, np.uint8), np.zeros((*SHAPE, 1), np.float32), labels)
+    called = np.eye(3, dtype=np.float32)[np.minimum(labels, 1)]
+    prediction = Prediction("r", s.key, called)
+    drawn = preprocess.labels_of(called, SHAPE)
+    liver, tumour = subject.score_slice(s, prediction, drawn, card, {"run": "r", "case": "a"})
+    assert (liver["class"], liver["dice"], liver["n_ref"]) == ("liver", 1, 6400)
+    assert (tumour["class"], tumour["dice"], tumour["n_ref"]) == ("tumour", 0, 400)
+    assert math.isnan(tumour["hd95_px"])
+
+
+def test_reading_results_loads_no_scipy_and_no_keras():
+    loaded = (
+        "import sys; import core.results; print({'scipy', 'keras', 'skimage', 'pandas'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

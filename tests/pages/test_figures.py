@@ -1,0 +1,39 @@
+"""Charts: what is drawn, and that no name can smuggle a link into them."""
+
+from __future__ import annotations
+
+import math
+
+from pages.parts import figures
+from pages.parts.panels import STYLES
+
+ROWS = [{"epoch": float(e), "loss": 1 / e, "val_dice": math.nan if e == 1 else e / 10} for e in (1, 2, 3)]
+
+
+def test_a_curve_has_the_networks_colour_and_a_marker_at_the_kept_epoch():
+    curve = figures.curves({"unet": ROWS}, "loss", {"unet": 2}).data[0]
+    assert curve.line.color == STYLES["unet"].colour
+    assert [size > 0 for size in curve.marker.size] == [False, True, False]
+
+
+def test_an_epoch_without_a_value_is_left_out_of_the_curve():
+    assert list(figures.curves({"unet": ROWS}, "val_dice", {}).data[0].x) == [2, 3]
+
+
+def test_colour_is_never_the_only_cue():
+    drawn = figures.curves(dict.fromkeys(("unet", "multiresunet", "dcunet"), ROWS), "loss", {}).data
+    assert len({curve.line.dash for curve in drawn}) == 3
+    assert len({curve.marker.symbol for curve in drawn}) == 3
+
+
+def test_a_case_name_with_a_link_stays_text():
+    box = figures.spread({"unet": {"<a href='http://x'>": 0.5}}, "Dice").data[0]
+    assert "<a" not in box.text[0]
+
+
+def test_a_mean_without_an_interval_is_a_point_alone():
+    drawn = figures.intervals(
+        [("unet", "U-Net", 0.5, math.nan, math.nan), ("dcunet", "DC", 0.5, 0.4, 0.7)], "Dice"
+    )
+    assert [bar.error_x.visible for bar in drawn.data] == [False, True]
+    assert math.isclose(drawn.data[1].error_x.array[0], 0.2)

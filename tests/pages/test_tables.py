@@ -1,0 +1,97 @@
+"""The scoreboard's tables from rows as they are stored."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from pages.parts import tables
+
+RECORD = {"run": "r", "class": "tumour", "metric": "dice", "convention": "per_case", "value": 0.5, "n": 7}
+
+
+def stored(**parts):
+    usual = {"intervals": [], "comparisons": [], "false_alarms": [], "subgroups": []}
+    return SimpleNamespace(
+        records=[RECORD], scores=[], runs={}, header={"weights": {}}, summary=usual | parts
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({}, "0.500"),
+        ({"value": None, "why": "nothing is predicted"}, "n/a: nothing is predicted"),
+        ({"metric": "false_alarm_rate", "value": 0.125}, "12 %"),
+        ({"metric": "hd95", "unit": "px", "value": 12.34}, "12.3 px"),
+    ],
+)
+def test_a_value_is_printed_with_its_unit_or_its_reason(change, text):
+    assert tables.value(RECORD | change) == text
+
+
+def test_a_distance_is_a_pair_of_mean_and_missed():
+    row = RECORD | {"metric": "hd95", "unit": "px", "value": 3.0, "missed": 2}
+    assert tables.distance(row) == "3.0 px (n = 7, missed 2)"
+
+
+PAIR = {
+    "a": "r", "b": "s", "difference": 0.1, "low": 0.02, "high": 0.2, "n": 30, "p_holm": 0.04,
+    "won": 0.6, "tied": 0.1, "lost": 0.3, "note": "", "kind": "",
+}  # fmt: skip
+TITLES = {"r": "R", "s": "S"}
+
+
+def test_a_comparison_names_both_networks_and_its_interval():
+    row = tables.comparison_rows(stored(comparisons=[PAIR]), TITLES).iloc[0]
+    assert row["Comparison"] == "R minus S"
+    assert row["95 % interval"] == "+0.020 to +0.200"
+    assert row["p (Wilcoxon, Holm)"] == "0.040"
+
+
+def test_identical_networks_are_called_identical():
+    pair = PAIR | {"difference": 0.0, "p_holm": 1.0, "note": "identical"}
+    assert (
+        tables.comparison_rows(stored(comparisons=[pair]), TITLES).iloc[0]["p (Wilcoxon, Holm)"]
+        == "1 (identical)"
+    )
+
+
+def test_a_p_that_could_not_fall_below_005_is_not_given():
+    pair = PAIR | {"p_holm": None, "low": None, "high": None, "n": 3}
+    row = tables.comparison_rows(stored(comparisons=[pair]), TITLES).iloc[0]
+    assert row["p (Wilcoxon, Holm)"] == "not given"
+    assert row["95 % interval"] == "no interval"
+
+
+def case(name, dice, n_ref=10, n_pred=10):
+    row = {"run": "r", "model": "unet", "class": "tumour", "case": name}
+    return row | {"dice": dice, "n_ref": n_ref, "n_pred": n_pred}
+
+
+def test_the_worst_cases_come_first_and_false_alarms_apart():
+    results = stored()
+    results.scores = [
+        case("a", 0.9),
+        case("b", 0.1),
+        case("c", 0.0, n_ref=0, n_pred=40),
+        case("d", 0.0, 0, 0),
+    ]
+    assert [row["case"] for row in tables.worst(results, "r", "tumour")] == ["b", "a"]
+    assert [row["case"] for row in tables.alarms(results, "r", "tumour")] == ["c"]
+    assert tables.per_case(results, {"r": "R"}, "tumour", "dice") == {"unet": {"a": 0.9, "b": 0.1}}
+
+
+def test_the_published_table_keeps_the_papers_names_order_and_digits():
+    table = tables.published()
+    assert list(table.columns) == ["UNet", "MultiResUNet", "DCUNet"]
+    assert list(table.index) == [
+        "Accuracy",
+        "Recall",
+        "Precision",
+        "IoU",
+        "Dice coeff.",
+        "Binary Cross Entr.",
+    ]
+    assert table.loc["Precision", "DCUNet"] == ":gray-background[0.51207]"

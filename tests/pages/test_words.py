@@ -1,0 +1,134 @@
+"""Numbers and states in words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.metrics import overlap
+from pages.parts import words
+
+
+def grid(*rows: str) -> np.ndarray:
+    """A label map from rows of '.' and '#'."""
+    return np.array([[sign == "#" for sign in row] for row in rows], np.uint8)
+
+
+def found(reference: np.ndarray, labels: np.ndarray) -> list[str]:
+    scores = overlap.scores(reference, labels, ("background", "tumour"))["tumour"]
+    return [
+        text.replace("\u00a0", " ")
+        for text in words.findings(scores, reference.astype(bool), labels.astype(bool))
+    ]
+
+
+REFERENCE = grid("##..", "##..", "....", "....")
+EMPTY = np.zeros((4, 4), np.uint8)
+
+
+def test_both_empty_is_no_lesion_none_predicted():
+    assert found(EMPTY, EMPTY) == ["no lesion in reference, none predicted"]
+
+
+def test_something_drawn_on_an_empty_reference_is_a_false_alarm_with_its_area():
+    assert found(EMPTY, REFERENCE) == ["no lesion in reference; false alarm of 4 px in 1 region"]
+
+
+def test_nothing_drawn_on_a_lesion_is_missed_completely():
+    assert found(REFERENCE, EMPTY) == ["missed the tumour completely (4 px)"]
+
+
+def test_a_drawing_elsewhere_is_a_miss_and_an_extra_region():
+    assert found(REFERENCE, grid("....", "....", "...#", "..##")) == [
+        "missed the tumour completely (4 px)",
+        "drew 1 extra region, 3 px",
+    ]
+
+
+def test_a_quarter_left_out_is_missed_25_percent():
+    assert found(REFERENCE, grid("##..", "#...", "....", "....")) == ["missed 25 % of the tumour (1 px)"]
+
+
+def test_a_drawing_beyond_the_outline_overruns_it():
+    assert found(REFERENCE, grid("###.", "###.", "....", "....")) == [
+        "covered the whole tumour",
+        "overran the outline by 2 px",
+    ]
+
+
+def test_one_of_two_lesions_found_is_one_overlooked():
+    reference = grid("#..#", "#..#", "....", "....")
+    assert "overlooked 1 of 2 regions of the reference" in found(
+        reference, grid("#...", "#...", "....", "....")
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "sizes"),
+    [
+        (("....",), []),
+        (("##.#",), [2, 1]),
+        (("#...", ".#..", "..#."), [3]),  # a corner joins
+        (("#.#", "#.#", "###"), [7]),  # two arms that meet below are one
+        (("###", "#.#", "###", "...", "#.."), [8, 1]),
+    ],
+)
+def test_regions_are_joined_by_edges_and_corners(rows, sizes):
+    assert [len(region) for region in words.regions(grid(*rows))] == sizes
+
+
+def test_regions_agree_with_scipy_on_noise():
+    from scipy import ndimage
+
+    mask = np.random.default_rng(0).random((60, 70)) > 0.6
+    labels, count = ndimage.label(mask, np.ones((3, 3)))
+    theirs = sorted(np.bincount(labels.ravel())[1:], reverse=True)
+    assert [len(region) for region in words.regions(mask)] == theirs
+    assert len(theirs) == count
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0, "0 %"),
+        (1, "100 %"),
+        (0.001, "under 1 %"),
+        (0.999, "over 99 %"),
+        (0.234, "23 %"),
+        (float("nan"), "n/a"),
+    ],
+)
+def test_a_share_is_never_rounded_to_none_or_all(share, text):
+    assert words.percent(share) == text
+
+
+def test_thousands_are_apart_and_never_break_from_their_unit():
+    assert words.pixels(12345) == "12\u202f345\u00a0px"
+
+
+def test_without_a_lesion_there_is_no_dice_but_words():
+    both = overlap.scores(EMPTY, EMPTY, ("background", "tumour"))["tumour"]
+    alarm = overlap.scores(EMPTY, REFERENCE, ("background", "tumour"))["tumour"]
+    for scores in (both, alarm):
+        assert words.value_or_why(scores, "dice") == "n/a: no lesion in reference"
+    assert [words.headline(scores) for scores in (both, alarm)] == ["rightly empty", "false alarm"]
+
+
+def test_undefined_is_words_and_never_nan():
+    scores = overlap.scores(REFERENCE, EMPTY, ("background", "tumour"))["tumour"]
+    assert words.value_or_why(scores, "precision") == "n/a: nothing is predicted"
+    assert words.headline(scores) == "Dice 0.00"
+    assert words.number(float("nan")) == "n/a"
+
+
+@pytest.mark.parametrize(
+    "text", ["[a](http://x)", "**bold**", "<img src=x>", ":red[x]", "# title", "$x$", "a_b_c"]
+)
+def test_markdown_signs_are_escaped_one_by_one(text):
+    escaped = words.plain(text)
+    assert escaped != text
+    assert escaped.replace("\\", "") == text
+
+
+def test_an_unknown_flag_is_its_own_name_in_words():
+    assert words.flag("odd-thing") == "odd thing"
