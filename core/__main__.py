@@ -88,7 +88,7 @@ def prepare_folder(chosen: argparse.Namespace) -> None:
 
 def train(chosen: argparse.Namespace) -> None:
     """Train one or several networks on one dataset, one after another."""
-    _announce_determinism()
+    _prepare_backend(chosen.device)
     from core import prepared, runs
     from core.training.config import RECIPES
 
@@ -184,10 +184,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _announce_determinism() -> None:
-    """Ask the backend for repeatable arithmetic; it reads these before it is imported."""
+def _prepare_backend(device: str) -> None:
+    """Ask for repeatable arithmetic, and hide GPUs for ``cpu``: backends read these before they are imported."""
     os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        os.environ["JAX_PLATFORMS"] = "cpu"
 
 
 def _bar(title: str) -> Callable[[int, int, str], None]:

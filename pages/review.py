@@ -38,7 +38,7 @@ def under_panels(readings: list[Reading], scores: dict, one: Slice, name: str, l
             message, commands = mend(reading.message)
             column.markdown(f"**{reading.title}**  \n{words.plain(message)}")
             for command in commands:
-                column.code(command, language="bash")
+                column.code(command, language="bash", wrap_lines=True)
         elif reading.model not in scores:
             area = words.pixels(int((reading.labels == label).sum()))
             column.markdown(f"**{reading.title}**  \nMarks {area}; no expert outline to compare with.")

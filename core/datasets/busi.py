@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from typing import BinaryIO
 
@@ -182,28 +183,31 @@ def _root(folder: Path) -> Path:
 
 def _grey(pixels: np.ndarray) -> np.ndarray:
     """(H, W) uint8: mean of the channels, rounded; 16-bit values scaled by their full range."""
-    eight = _eight_bit(pixels)
-    if eight.shape[2] == 1:
-        return np.ascontiguousarray(eight[..., 0])
-    total: np.ndarray = eight.sum(axis=2, dtype=np.uint16)
-    return ((total + 1) // 3).astype(np.uint8)
+    channels = _channels(pixels)
+    if len(channels) == 1:
+        return np.ascontiguousarray(channels[0])
+    red, green, blue = (channel.astype(np.uint16) for channel in channels)
+    return np.asarray((red + green + blue + 1) // 3, dtype=np.uint8)
 
 
 def _mask(pixels: np.ndarray) -> tuple[np.ndarray, bool]:
     """Foreground where any channel is above 127; and whether there are values other than 0 and 255."""
-    eight = _eight_bit(pixels)
-    return np.asarray((eight > 127).any(axis=2)), bool(((eight != 0) & (eight != 255)).any())
+    channels = _channels(pixels)
+    odd = any(bool(((channel != 0) & (channel != 255)).any()) for channel in channels)
+    return reduce(np.maximum, channels) > 127, odd
 
 
-def _eight_bit(pixels: np.ndarray) -> np.ndarray:
-    if pixels.dtype == np.uint8:
-        return pixels
-    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+def _channels(pixels: np.ndarray) -> list[np.ndarray]:
+    """The channels one by one, uint8: reducing along an axis of three is five times slower."""
+    if pixels.dtype != np.uint8:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return [pixels[..., channel] for channel in range(pixels.shape[2])]
 
 
 def _picture_flags(pixels: np.ndarray) -> list[str]:
-    eight = _eight_bit(pixels).astype(np.int16)
-    colour = int((eight.max(axis=2) - eight.min(axis=2)).max()) > COLOUR_DIFFERENCE
+    channels = _channels(pixels)
+    difference = reduce(np.maximum, channels) - reduce(np.minimum, channels)
+    colour = int(difference.max()) > COLOUR_DIFFERENCE
     marks = upright_strokes(_grey(pixels)) >= MIN_STROKES
     return ["colour-overlay"] * colour + ["burned-in-marks"] * marks
 

@@ -42,12 +42,23 @@ def dataset_rows(card: DatasetCard, prepared: Mapping[str, Any] | None) -> dict[
     flags = ", ".join(f"{words.flag(name)}: {count}" for name, count in _flags(prepared).items())
     refused = prepared.get("refused") or []
     return rows | {
-        "On this machine": f"{prepared.get('cases', NOT_REPORTED)} cases",
+        "On this machine": f"{prepared.get('cases', NOT_REPORTED)} cases"
+        + "".join(f", {count} {tag}" for tag, count in (prepared.get("tags") or {}).items()),
+        "Groups": _groups(prepared.get("groups") or {}),
         "Cases per part": parts_of(card),
         "Quality flags": flags or "none",
         "Refused files": str(len(refused)) if refused else "none",
         "Checksum": str(prepared.get("sha256", NOT_REPORTED))[:16],
     }
+
+
+def _groups(found: Mapping[str, int]) -> str:
+    if not found:
+        return NOT_REPORTED
+    return (
+        f"{found.get('groups')} in all; {found.get('multi_image')} of several images, the largest of "
+        f"{found.get('largest')}; {found.get('cross_class')} with images of two kinds"
+    )
 
 
 def _flags(prepared: Mapping[str, Any]) -> dict[str, int]:

@@ -150,7 +150,9 @@ FLAGS = {
     "colour-overlay": "colour frame or drawn marks",
     "empty-lesion-mask": "filed as a lesion, but the mask is empty",
     "normal-with-tumour": "filed as normal, but a mask is drawn",
+    "burned-in-marks": "burned-in text or marks",
     "near-duplicate": "has near-duplicates, kept in one part",
+    "cross-class-group": "its near-duplicates are filed under another kind",
     "label-conflict": "identical picture under two labels",
 }
 
