@@ -47,6 +47,11 @@ def phantoms(dataset: str) -> Path:
     return artifacts() / "data" / f"{checked(dataset)}-source"
 
 
+def shown(path: Path) -> str:
+    """A path under artifacts/ as messages print it: never where on the machine that folder is."""
+    return f"artifacts/{path.relative_to(artifacts()).as_posix()}"
+
+
 def checked(name: str) -> str:
     """``name`` itself, or a ValueError when it could leave its folder or break a file system."""
     if not NAME.fullmatch(name):

@@ -71,7 +71,9 @@ def card_json(dataset: str) -> dict[str, Any]:
     content: dict[str, Any] = _json(path, dataset)
     if content.get("format") != FORMAT:
         got = content.get("format")
-        raise DataRefused("format", f"{path}: expected format {FORMAT}, got {got}. {_again(dataset)}")
+        raise DataRefused(
+            "format", f"{places.shown(path)}: expected format {FORMAT}, got {got}. {_again(dataset)}"
+        )
     return content
 
 
@@ -146,7 +148,9 @@ def read_split(dataset: str, name: str) -> Split:
     path = _known(dataset) / "splits" / f"{name}.json"
     content = _json(path, dataset)
     if content.get("sha256") != split.checksum(content):
-        raise DataRefused("split", f"{path}: the checksum does not match its content. {_again(dataset)}")
+        raise DataRefused(
+            "split", f"{places.shown(path)}: the checksum does not match its content. {_again(dataset)}"
+        )
     parts: dict[str, list[str]] = {part: [] for part in split.PARTS}
     for case, row in content["cases"].items():
         parts[row["part"]].append(case)
@@ -194,18 +198,18 @@ def _json(path: Path, dataset: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataMissing(f"{path} is missing. {_again(dataset)}") from None
+        raise DataMissing(f"{places.shown(path)} is missing. {_again(dataset)}") from None
     except ValueError:
-        raise DataRefused("damaged", f"{path} is not JSON. {_again(dataset)}") from None
+        raise DataRefused("damaged", f"{places.shown(path)} is not JSON. {_again(dataset)}") from None
     if not isinstance(content, dict):
-        raise DataRefused("damaged", f"{path}: expected a JSON object. {_again(dataset)}")
+        raise DataRefused("damaged", f"{places.shown(path)}: expected a JSON object. {_again(dataset)}")
     return content
 
 
 def _rows(dataset: str) -> list[dict[str, str]]:
     path = _known(dataset) / "index.csv"
     if not path.is_file():
-        raise DataMissing(f"{path} is missing. {_again(dataset)}")
+        raise DataMissing(f"{places.shown(path)} is missing. {_again(dataset)}")
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -224,9 +228,11 @@ def _array(dataset: str, name: str) -> np.ndarray:
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
-        raise DataMissing(f"{path} is missing. {_again(dataset)}") from None
+        raise DataMissing(f"{places.shown(path)} is missing. {_again(dataset)}") from None
     except (ValueError, EOFError) as error:
-        raise DataRefused("damaged", f"{path} is cut short or not an array. {_again(dataset)}") from error
+        raise DataRefused(
+            "damaged", f"{places.shown(path)} is cut short or not an array. {_again(dataset)}"
+        ) from error
     return array
 
 

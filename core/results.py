@@ -57,7 +57,7 @@ def read_results(dataset: str) -> Results:
         summary = json.loads((folder / SUMMARY).read_text("utf-8"))
         content = {name: (folder / name).read_bytes() for name in (SCORES, CASES)}
     except FileNotFoundError:
-        raise DataMissing(f"No results in {folder}. {again}") from None
+        raise DataMissing(f"No results in {places.shown(folder)}. {again}") from None
     except ValueError:
         raise DataRefused("damaged", f"{folder / SUMMARY} is not readable as JSON. {again}") from None
     promised = summary.get("files", {}) if isinstance(summary, dict) else {}

@@ -316,7 +316,7 @@ def test_scores_are_shown_where_the_pictures_are_not_with_the_command(both):
     page = open_page("scoreboard", ds="busi")
     assert not page.exception
     assert "python -m core prepare busi --from FOLDER" in said(page)
-    assert "Precision, pooled" in said(page)
+    assert "DC-UNet, pooled" in said(page)
 
 
 def test_scores_of_other_weights_are_marked_as_out_of_date(both):

@@ -66,18 +66,21 @@ def value(row: Row | None) -> str:
 
 
 def overlap(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFrame:
-    """Per case and pooled side by side: one row per network, the n of each column in its own column."""
-    rows = {}
+    """Per case and pooled side by side, two columns per network; the last row is n, exceptions beside the value."""
+    columns = {}
     for run, title in runs.items():
-        each, total = (records(stored, run, kind, name) for kind in ("per_case", "pooled"))
-        row = {}
-        for metric in HEADLINE:
-            row[f"{METRICS[metric]}, per case"] = value(each.get(metric))
-            row[f"{METRICS[metric]}, pooled"] = value(total.get(metric))
-        row["n per case"] = str(each["dice"]["n"]) if "dice" in each else words.UNDEFINED
-        row["n pooled"] = str(total["dice"]["n"]) if "dice" in total else words.UNDEFINED
-        rows[title] = row
-    return pd.DataFrame(rows).T
+        for convention, words_ in (("per_case", "per case"), ("pooled", "pooled")):
+            found = records(stored, run, convention, name)
+            n = found["dice"]["n"]
+            columns[f"{title}, {words_}"] = {
+                METRICS[metric]: value(found.get(metric)) + _own_n(found.get(metric), n)
+                for metric in HEADLINE
+            } | {"n images": str(n)}
+    return pd.DataFrame(columns)
+
+
+def _own_n(row: Row | None, usual: int) -> str:
+    return "" if row is None or row["n"] == usual else f" (n = {row['n']})"
 
 
 def errors(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFrame:

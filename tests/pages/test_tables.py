@@ -36,6 +36,19 @@ def test_a_distance_is_a_pair_of_mean_and_missed():
     assert tables.distance(row) == "3.0 px (n = 7, missed 2)"
 
 
+def test_every_number_stands_over_its_own_n():
+    results = stored()
+    results.records = [
+        RECORD | {"metric": metric, "convention": kind, "n": 5 if metric + kind == "precisionper_case" else 7}
+        for metric in ("dice", "iou", "recall", "precision")
+        for kind in ("per_case", "pooled")
+    ]
+    table = tables.overlap(results, {"r": "R"}, "tumour")
+    assert list(table.columns) == ["R, per case", "R, pooled"]
+    assert table.loc["precision".title(), "R, per case"] == "0.500 (n = 5)"
+    assert list(table.loc["n images"]) == ["7", "7"]
+
+
 PAIR = {
     "a": "r", "b": "s", "difference": 0.1, "low": 0.02, "high": 0.2, "n": 30, "p_holm": 0.04,
     "won": 0.6, "tied": 0.1, "lost": 0.3, "note": "", "kind": "",
