@@ -209,14 +209,19 @@ def _bar(title: str) -> Callable[[int, int, str], None]:
 
 def _training_line() -> Callable[[dict[str, Any]], None]:
     """A progress line for training: the epoch in hand on a terminal, one line per finished epoch elsewhere."""
-    seen = {"epoch": 0, "announced": False}
+    seen: dict[str, Any] = {"epoch": 0}
+
+    def once(name: str, text: str) -> None:
+        if name not in seen:
+            seen[name] = True
+            print(text, flush=True)
 
     def report(facts: dict[str, Any]) -> None:
-        if not seen["announced"]:
-            seen["announced"] = True
-            print(f"computing on {facts.get('device')}", flush=True)
-            for name in facts.get("damaged") or ():
-                print(f"checkpoint {name} was damaged and is set aside", flush=True)
+        once("device", f"computing on {facts['device']}")
+        if facts.get("resumed_at"):
+            once("resumed", f"going on with epoch {facts['resumed_at']}")
+        for name in facts.get("damaged") or ():
+            once(name, f"checkpoint {name} was damaged and is set aside")
         if sys.stderr.isatty() and facts.get("steps"):
             share = f"{facts.get('step', 0)}/{facts['steps']}"
             text = (
