@@ -26,6 +26,7 @@ def panel(reading: Reading, scores: dict, name: str) -> Panel:
         probability=None if reading.prediction is None else reading.prediction.probability[..., -1],
         message=message,
         summary="" if dice is None else words.headline(dice),
+        run=reading.stamp,
     )
 
 

@@ -35,6 +35,11 @@ class Reading:
         """Whether a usable network has simply not been asked yet."""
         return self.run is not None and self.run.problem is None and self.prediction is None
 
+    @property
+    def stamp(self) -> str:
+        """Run and weights hash, for exported pictures; empty without a run."""
+        return "" if self.run is None else f"{self.run.name} · {self.run.short_hash}"
+
 
 def readings(choice: Choice, one: Slice) -> list[Reading]:
     """Every chosen network's stored prediction; a network that fails says why, the others go on."""

@@ -165,6 +165,7 @@ def panel(answer: Map, limit: float, *, shared: bool) -> Panel:
         message=answer.message or ("" if found is None else state_sentence(found)),
         summary=answer.short,
         network=reading.title,
+        run=reading.stamp,
     )
 
 

@@ -107,7 +107,12 @@ function buildVisibility(app) {
 function buildZoom(app) {
   const smaller = toolButton(app, { text: "−", name: "Zoom out, key −", act: () => act(app, "-") });
   const larger = toolButton(app, { text: "+", name: "Zoom in, key +", act: () => act(app, "+") });
-  const reset = toolButton(app, { text: "Reset", key: "0", name: "Reset zoom, position and crosshair", act: () => act(app, "0") });
+  const reset = toolButton(app, {
+    text: "Reset",
+    key: "0",
+    name: "Reset zoom, position and crosshair",
+    act: () => act(app, "0"),
+  });
   const link = toolButton(app, {
     text: "Link",
     key: "l",
@@ -200,7 +205,9 @@ function paintSwatch(context, { kind, colour, dash }, x, y, ratio) {
     return;
   }
   if (kind === "thin") {
-    HEAT_LEVELS.forEach(({ width: thick }, i) => swatchLine(context, x, y + 3.5 * (i + 1), { colour, dash: [], width: thick }));
+    HEAT_LEVELS.forEach(({ width: thick }, i) => {
+      swatchLine(context, x, y + 3.5 * (i + 1), { colour, dash: [], width: thick });
+    });
     return;
   }
   context.fillStyle = kind === "hatch" ? hatch(context, colour, ratio) : colour;

@@ -86,7 +86,8 @@ function showFailure(app, code) {
   app.controls = [];
   app.root.classList.add("failed");
   app.status.hidden = false;
-  app.status.textContent = `This picture could not be drawn (${code}). Reload the page; if it stays, see the server's log.`;
+  const advice = "Reload the page; if it stays, see the server's log.";
+  app.status.textContent = `This picture could not be drawn (${code}). ${advice}`;
   app.root.replaceChildren(app.status);
   app.setStateValue("error", code);
 }

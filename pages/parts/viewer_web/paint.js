@@ -45,16 +45,23 @@ function paintPanel(context, box, ratio, scene, panel, view, state) {
   if (state.cross) paintCross(pen);
 }
 
+// The reference is thinner on the other panels and lies below their own lines, but above areas.
 function paintOverlay(pen) {
   const { panel, scene, state } = pen;
   if (panel.is_reference) {
     paintOutline(pen, panel.labels, panel, 1);
     return;
   }
+  const style = { ...scene.header.reference_style, width: 0.75 * lineWidth(pen.box) };
+  const reference = () => state.reference && paintOutline(pen, scene.reference, style, 1);
+  const isLinesOnly = state.mode === "outline" || (state.mode === "probability" && !state.detail);
+  if (isLinesOnly) reference();
   OVERLAYS[state.mode](pen);
+  if (!isLinesOnly) reference();
   if (state.mode === "heatmap") paintOutline(pen, panel.labels, panel, 1);
-  if (state.reference) paintOutline(pen, scene.reference, scene.header.reference_style, 1);
 }
+
+const lineWidth = (box) => (box.width >= LARGE ? 2 : LINE);
 
 const OVERLAYS = {
   outline: (pen) => paintOutline(pen, pen.panel.labels, pen.panel, pen.strength),
@@ -80,7 +87,7 @@ function onScreen(path, { scale, left, top }) {
 }
 
 function strokeLine({ context, place, box }, path, { colour, dash, width, strength = 1, casing = CASING }) {
-  const line = width ?? (box.width >= LARGE ? 2 : LINE);
+  const line = width ?? lineWidth(box);
   const placed = onScreen(path, place);
   context.globalAlpha = strength;
   context.lineJoin = "round";
@@ -104,15 +111,17 @@ function outlinePath(labels) {
   return once(labels, "outline", () => {
     const path = new Path2D();
     const highest = labels.values.reduce((most, value) => Math.max(most, value), 0);
-    for (let value = 1; value <= highest; value += 1) path.addPath(regionPath(labels, (i) => labels.values[i] >= value));
+    for (let value = 1; value <= highest; value += 1) {
+      path.addPath(regionPath(labels, (i) => labels.values[i] >= value));
+    }
     return path;
   });
 }
 
 const regionPath = (labels, inside) => toPath(traceLoops(inside, labels.width, labels.height), true);
 
-function paintOutline(pen, labels, style, strength) {
-  if (labels) strokeLine(pen, outlinePath(labels), { ...style, strength });
+function paintOutline(pen, labels, { colour, dash, width }, strength) {
+  if (labels) strokeLine(pen, outlinePath(labels), { colour, dash, width, strength });
 }
 
 function paintClasses(pen) {
@@ -194,7 +203,8 @@ function paintHeatLines(pen) {
   for (const { share, width, strength } of HEAT_LEVELS) {
     const path = once(panel, `heat ${share}`, () => toPath((isSigned ? [-share, share] : [share]).flatMap((level) =>
       levelLines(fine.values, side, side, level * panel.heat.limit, scene.picture)), false));
-    strokeLine(pen, path, { colour: "#fff", dash: [], width, casing: "rgba(0, 0, 0, 0.5)", strength: strength * pen.strength });
+    const style = { colour: "#fff", dash: [], width, casing: "rgba(0, 0, 0, 0.5)" };
+    strokeLine(pen, path, { ...style, strength: strength * pen.strength });
   }
 }
 

@@ -50,13 +50,15 @@ function levelLines(values, width, height, level, extent) {
   const stride = width + 2;
   for (let j = -1; j < height; j += 1) {
     for (let i = -1; i < width; i += 1) {
-      const corners = [node(i, j), node(i + 1, j), node(i + 1, j + 1), node(i, j + 1)];
-      const code = corners.reduce((bits, value) => bits * 2 + (value >= level ? 1 : 0), 0);
+      const a = node(i, j); // clockwise from the upper left
+      const b = node(i + 1, j);
+      const c = node(i + 1, j + 1);
+      const d = node(i, j + 1);
+      const code = (a >= level ? 8 : 0) + (b >= level ? 4 : 0) + (c >= level ? 2 : 0) + (d >= level ? 1 : 0);
       if (code === 0 || code === 15) continue;
       const id = { T: 2 * ((j + 1) * stride + i + 1), B: 2 * ((j + 2) * stride + i + 1) };
       id.L = id.T + 1;
       id.R = id.T + 3;
-      const [a, b, c, d] = corners;
       const share = (from, to) => (level - from) / (to - from);
       const place = {
         T: () => [x(i) + share(a, b) * (x(i + 1) - x(i)), y(j)],
