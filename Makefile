@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 PORT ?= 8501
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: run demo test check lint types bench clean
 

@@ -22,6 +22,7 @@ BUSY = 75  # exit status of a second start (EX_TEMPFAIL of sysexits.h)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; 0 when it worked, 1 for a named error, 75 when the run is already being trained."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a missing GPU is no error worth alarming anybody
     chosen = _parser().parse_args(arguments)
     try:
         return chosen.verb(chosen) or 0
@@ -187,7 +188,6 @@ def _parser() -> argparse.ArgumentParser:
 def _prepare_backend(device: str) -> None:
     """Ask for repeatable arithmetic, and hide GPUs for ``cpu``: backends read these before they are imported."""
     os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         os.environ["JAX_PLATFORMS"] = "cpu"
