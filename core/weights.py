@@ -29,11 +29,17 @@ SETTINGS = (
 
 
 def build(model: str, settings: dict[str, Any]) -> keras.Model:
-    """The named network with its manifest's ``network`` settings, weights as initialised."""
+    """The named network with its manifest's ``network`` settings, weights as initialised.
+
+    RunRefused when there is no such network or it cannot be built so (a width below 4, say).
+    """
     modules = catalogues.network_modules()
     if model not in modules:
         raise RunRefused(f"Network {model!r} is not one of {', '.join(modules)}. Update the program.")
-    return modules[model].build(**settings)
+    try:
+        return modules[model].build(**settings)
+    except (TypeError, ValueError) as error:
+        raise RunRefused(f"{modules[model].CARD.title} cannot be built as asked. {error}.") from error
 
 
 def fingerprint(network: keras.Model) -> str:

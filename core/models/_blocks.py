@@ -55,6 +55,8 @@ def multires_widths(unit: int) -> tuple[int, int, int]:
     Ibtehaz and Rahman 2020, in the decimals of their code (0.167, 0.333, 0.5), not sixths and thirds.
     """
     total = 1.67 * unit
+    if 0.167 * total < 1:
+        raise ValueError(f"width: expected at least 4, got {unit}: a MultiRes block would have no filters")
     return int(0.167 * total), int(0.333 * total), int(0.5 * total)
 
 

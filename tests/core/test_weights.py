@@ -15,7 +15,7 @@ from core.errors import RunMissing, RunRefused
 
 pytestmark = pytest.mark.slow
 NAME = "busi-unet-0"
-NETWORK = {"width": 2, "channels_in": 1, "classes": 1}
+NETWORK = {"width": 4, "channels_in": 1, "classes": 1}
 
 
 def manifest(**changes):
@@ -25,7 +25,7 @@ def manifest(**changes):
         "dataset": "busi",
         "model": "unet",
         "seed": 0,
-        "width": 2,
+        "width": 4,
         "recipe": "strong",
         "classes": ["background", "tumour"],
         "network": dict(NETWORK),
@@ -52,7 +52,7 @@ def _published(folder):
 
 @pytest.fixture
 def folder(tmp_path_factory, artifacts):
-    """The run folder of a published width-2 U-Net, this test's own copy."""
+    """The run folder of a published width-4 U-Net, this test's own copy."""
     shared = tmp_path_factory.getbasetemp() / "published-unet"
     shared.mkdir(exist_ok=True)
     return shutil.copytree(_published(shared), places.run(NAME))
@@ -135,8 +135,14 @@ def test_weights_of_another_architecture_are_refused(folder):
 
 
 def test_a_manifest_that_asks_for_another_width_is_refused(folder):
-    promise(folder, network={**NETWORK, "width": 4})
+    promise(folder, network={**NETWORK, "width": 5})
     with pytest.raises(RunRefused, match="fingerprint"):
+        load()
+
+
+def test_settings_that_build_no_network_are_refused_and_say_why(folder):
+    promise(folder, model="dcunet", network={**NETWORK, "width": 2})
+    with pytest.raises(RunRefused, match="at least 4"):
         load()
 
 
