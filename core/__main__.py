@@ -96,7 +96,7 @@ def train(chosen: argparse.Namespace) -> None:
     default = (*prepared.read_card(chosen.dataset).splits, "")[0]
     prepared.read_split(chosen.dataset, chosen.split or default)  # named errors before Keras is loaded
     split = "" if chosen.split in (None, default) else chosen.split
-    asked = ("width", "seed", "epochs", "batch", "learning_rate", "augment", "ema", "precision")
+    asked = ("width", "seed", "epochs", "restart", "batch", "learning_rate", "augment", "ema", "precision")
     changes = {name: getattr(chosen, name) for name in asked}
     for model in chosen.models:
         config = RECIPES[chosen.recipe](chosen.dataset, model, split=split, **changes)
@@ -167,6 +167,9 @@ def _parser() -> argparse.ArgumentParser:
     taught.add_argument("--recipe", choices=("strong", "paper"), default="strong")
     taught.add_argument("--seed", type=int)
     taught.add_argument("--epochs", type=int)
+    taught.add_argument(
+        "--restart", type=int, help="epoch after which the learning rate rises anew, 0: never"
+    )
     taught.add_argument("--batch", type=int)
     taught.add_argument("--learning-rate", type=float)
     taught.add_argument("--augment", type=float, help="strength of the disturbances, 0 to 1")

@@ -25,7 +25,10 @@ class TrainConfig:
     optimiser: str = "adamw"  # "adam" in the paper recipe
     learning_rate: float = 1e-3  # peak
     final_rate: float = 1e-5  # end of the cosine; equal to learning_rate: no schedule
-    warmup: float = 0.05  # share of all steps with a linear rise
+    warmup: float = 0.05  # share of the steps of a cycle with a linear rise
+    restart: int = (
+        0  # epoch after which rise and cosine begin anew (SGDR, Loshchilov and Hutter 2017); 0: never
+    )
     weight_decay: float = 1e-4  # not on biases, gamma and beta
     clip: float = 1.0  # norm over all gradients together; 0: none
     loss: str = "overlap"  # "cross_entropy" in the paper recipe
@@ -45,6 +48,7 @@ class TrainConfig:
             "width": self.width >= 1,
             "epochs": self.epochs >= 1,
             "batch": self.batch >= 1,
+            "restart": 0 <= self.restart < self.epochs,
             "seed": 0 <= self.seed < 2**31,
             "augment": 0 <= self.augment <= 1,
             "ema": 0 <= self.ema < 1,

@@ -47,7 +47,7 @@ def train(
     folder = places.run(name)
     if (folder / "run.json").is_file():
         run = runs.read_run(name)
-        if run.manifest["config_sha256"] != config.sha256:
+        if TrainConfig(**run.manifest["config"]) != config:
             raise RunRefused(_other_settings(name, ["finished"]))
         return run
     _require_continuable(folder, config, resume)
@@ -89,7 +89,7 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
     _require_no_random_layers(network)
     trained = keras.Model(network.input, network.get_layer("logits").output)
     steps = len(Batches(arrays.images, arrays.labels, rows, batch=config.batch, seed=0, epoch=1, augment=0))
-    trained.compile(optimiser(config, steps * config.epochs), loss=_loss(config, card.outputs))
+    trained.compile(optimiser(config, steps), loss=_loss(config, card.outputs))
 
     # 3. Where an earlier start had come to.
     saved, history, stopper, best, first = folder / "checkpoint", [], Stopper(), {}, 1
@@ -185,7 +185,7 @@ def _require_continuable(folder: Path, config: TrainConfig, resume: bool) -> Non
     if not chosen.is_file():
         atomic.write_json(chosen, wanted)
         return
-    started = json.loads(chosen.read_text())
+    started = {**asdict(TrainConfig(config.dataset, config.model)), **json.loads(chosen.read_text())}
     if started != wanted:
         changed = sorted(key for key in wanted if started.get(key) != wanted[key])
         raise RunRefused(_other_settings(folder.name, changed))
