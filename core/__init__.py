@@ -5,6 +5,7 @@ Everything a page or a notebook needs is named here. Importing it loads no Keras
 
 from __future__ import annotations
 
+from core.cards import DatasetCard, MethodCard, NetworkCard
 from core.catalogues import methods as list_methods
 from core.catalogues import network_cards as list_networks
 from core.errors import (
@@ -32,20 +33,7 @@ from core.reading import (
     stored_prediction,
     target_sentence,
 )
-from core.records import (
-    PAPER_TARGET,
-    SIZE,
-    DatasetCard,
-    Heatmap,
-    MethodCard,
-    NetworkCard,
-    Prediction,
-    Run,
-    Scores,
-    Slice,
-    SliceEntry,
-    Target,
-)
+from core.records import PAPER_TARGET, SIZE, Heatmap, Prediction, Run, Scores, Slice, SliceEntry, Target
 from core.results import csv_text, read_results
 from core.runs import list_runs, read_history, read_run
 

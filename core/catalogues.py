@@ -7,7 +7,7 @@ from types import ModuleType
 import core.datasets
 import core.models
 from core import discover
-from core.records import DatasetCard, MethodCard, NetworkCard
+from core.cards import DatasetCard, MethodCard, NetworkCard
 
 
 def dataset_modules() -> dict[str, ModuleType]:

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from core import prepared, preprocess, results
+from core.cards import DatasetCard
 from core.errors import CoreError
 from core.metrics import conventions, overlap, tables
 from core.plans import Plan, by_priority, endpoint, in_order, plan_all, still_valid
-from core.records import SIZE, DatasetCard, Prediction, Slice, SliceEntry
+from core.records import SIZE, Prediction, Slice, SliceEntry
 from core.summary import summarise
 
 CHUNK = 16  # slices in memory at a time

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import atomic, prepared, runs
+from core.cards import DatasetCard
 from core.errors import CoreError, DataMissing, RunMissing, RunRefused
-from core.records import DatasetCard, Run, SliceEntry
+from core.records import Run, SliceEntry
 
 
 @dataclass(frozen=True)

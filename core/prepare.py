@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from core import atomic, catalogues, duplicates, gate, guarded, places, prepared, preprocess
+from core.cards import DatasetCard
 from core.datasets._raw import Case, RawSlice
 from core.errors import DataMissing, DataRefused, JobBusy
 from core.prepared_files import Plan, Ready, write_all
-from core.records import DatasetCard
 
 Report = Callable[[int, int, str], None]
 

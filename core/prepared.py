@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from core import catalogues, places, split
+from core.cards import DatasetCard
 from core.errors import DataMissing, DataRefused
-from core.records import DatasetCard, Slice, SliceEntry
+from core.records import Slice, SliceEntry
 
 FORMAT = 1  # of the files in a prepared folder; another number means prepare again
 

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from core import atomic, duplicates, prepared, split
+from core.cards import DatasetCard
 from core.datasets._raw import Case, RawSlice
-from core.records import DatasetCard
 
 Row = dict[str, Any]
 

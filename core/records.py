@@ -32,57 +32,6 @@ def _frozen(array: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class DatasetCard:
-    """What a dataset is. ``classes`` are in label order, background first."""
-
-    name: str
-    title: str
-    modality: str
-    classes: tuple[str, ...]
-    channels: int
-    group: str  # what one group is: "near-duplicate cluster", "patient"
-    source: str
-    licence: str
-    citation: str
-    synthetic: bool
-    layout: str  # the module of core.datasets that reads the files
-    splits: tuple[str, ...] = ()  # names of its splits, the default first; none for an external test set
-    unit: str = "px"  # of distances and areas on screen: "mm" or "px"
-    known_defects: tuple[str, ...] = ()
-
-    @property
-    def foreground(self) -> tuple[str, ...]:
-        """The classes that are scored: all but background."""
-        return self.classes[1:]
-
-    @property
-    def outputs(self) -> int:
-        """Channels of a network's output: 1 (sigmoid) for two classes, else one per class (softmax)."""
-        return 1 if len(self.classes) == 2 else len(self.classes)
-
-
-@dataclass(frozen=True)
-class NetworkCard:
-    """What a network is. ``layers`` are those a heatmap may look at, deepest first."""
-
-    title: str
-    paper: str
-    layers: tuple[str, ...]
-    differs: str  # how our build differs from its paper, and from the study we implement
-
-
-@dataclass(frozen=True)
-class MethodCard:
-    """What a heatmap method is, in one sentence for the reader."""
-
-    name: str
-    title: str
-    sentence: str
-    paper: str
-    needs: str  # "gradients" or "activations"
-
-
-@dataclass(frozen=True)
 class SliceEntry:
     """One line of a dataset's index: enough to list and filter, no pixels."""
 
@@ -95,6 +44,8 @@ class SliceEntry:
     height: int  # of the source picture, pixels
     width: int
     reference_pixels: int | None  # foreground pixels of the reference on the source grid; None: no reference
+    class_pixels: tuple[int, ...] = ()  # the same for each label 1, 2 ... alone; empty: no reference
+    position_mm: float | None = None  # of the slice along the axis from feet to head; None: not a volume
     parts: Mapping[str, str] = field(
         default_factory=dict
     )  # split name -> train, validation, test or excluded
@@ -155,6 +106,43 @@ class Slice:
     def image_sha256(self) -> str:
         """Content key of what the network sees."""
         return hashlib.sha256(np.ascontiguousarray(self.image).tobytes()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """The stored slices of one CT volume, feet first, memory-mapped; patient right on screen left, anterior up.
+
+    indices     slice numbers in the whole volume (0 is nearest the feet), ascending
+    pictures    (n, H, W) int16 HU on the source grid
+    images      (n, SIZE, SIZE, 1) float32 in 0..1, what the network sees
+    references  (n, H, W) uint8 labels 0..K-1, or None
+    spacing_mm  (slice, row, column)
+    """
+
+    dataset: str
+    case: str
+    group: str
+    indices: tuple[int, ...]
+    pictures: np.ndarray
+    images: np.ndarray
+    references: np.ndarray | None
+    spacing_mm: tuple[float, float, float]
+    flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n = len(self.indices)
+        _require(
+            self.pictures.ndim == 3 and len(self.pictures) == n,
+            "pictures",
+            f"({n}, H, W)",
+            self.pictures.shape,
+        )
+        _require(self.pictures.dtype == np.int16, "pictures", "int16", self.pictures.dtype)
+        shape = self.images.shape
+        _require(shape[:3] == (n, SIZE, SIZE), "images", f"({n}, {SIZE}, {SIZE}, C)", shape)
+        if self.references is not None:
+            same = self.references.shape == self.pictures.shape
+            _require(same, "references", f"shape {self.pictures.shape}", self.references.shape)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ from importlib.metadata import version
 from itertools import combinations
 from typing import Any
 
+from core.cards import DatasetCard
 from core.metrics import conventions, overlap, surface, tables
 from core.plans import Plan, by_priority, endpoint
-from core.records import DatasetCard
 
 SEEDS_FOR_A_CLAIM = 3  # fewer trainings per network compare runs, not architectures
 Row = Mapping[str, Any]

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 from core import gate
+from core.cards import DatasetCard
 from core.datasets._raw import Case, RawSlice
 from core.errors import DataRefused
-from core.records import DatasetCard
 
 TAGS = ("benign", "malignant", "normal")
 SPLITS = ("busi-group", "busi-image")  # the first is the default

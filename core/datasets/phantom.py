@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from core import atomic
+from core.cards import DatasetCard
 from core.datasets import busi
 from core.errors import DataRefused
-from core.records import DatasetCard
 
 CARDS = (
     DatasetCard(

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.records import Evidence, MethodCard
+from core.cards import MethodCard
+from core.records import Evidence
 
 
 @dataclass(frozen=True)

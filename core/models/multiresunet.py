@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.records import NetworkCard
+from core.cards import NetworkCard
 
 if TYPE_CHECKING:
     import keras

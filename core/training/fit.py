@@ -25,8 +25,9 @@ import numpy as np
 from keras import ops
 
 from core import atomic, places, prepared, runs, weights
+from core.cards import DatasetCard
 from core.errors import CoreError, RunRefused, TrainingFailed
-from core.records import DatasetCard, Run
+from core.records import Run
 from core.training import checkpoint, losses
 from core.training.batches import Batches
 from core.training.config import TrainConfig

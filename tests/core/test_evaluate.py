@@ -11,8 +11,9 @@ import pytest
 
 from core import evaluate as subject
 from core import plans, prepared, preprocess, results, runs
+from core.cards import DatasetCard
 from core.errors import RunMissing, RunRefused
-from core.records import DatasetCard, Prediction, Run, Slice, SliceEntry
+from core.records import Prediction, Run, Slice, SliceEntry
 
 CARD = DatasetCard(
     name="toy",
