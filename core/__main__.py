@@ -93,13 +93,15 @@ def train(chosen: argparse.Namespace) -> None:
     from core import prepared, runs
     from core.training.config import RECIPES
 
-    default = (*prepared.read_card(chosen.dataset).splits, "")[0]
+    card = prepared.read_card(chosen.dataset)
+    default = (*card.splits, "")[0]
     prepared.read_split(chosen.dataset, chosen.split or default)  # named errors before Keras is loaded
     split = "" if chosen.split in (None, default) else chosen.split
-    asked = ("width", "seed", "epochs", "restart", "batch", "learning_rate", "augment", "ema", "precision")
-    changes = {name: getattr(chosen, name) for name in asked}
+    asked = "width seed epochs restart draws batch learning_rate augment ema precision"
+    changes = {name: getattr(chosen, name) for name in asked.split()}
     for model in chosen.models:
-        config = RECIPES[chosen.recipe](chosen.dataset, model, split=split, **changes)
+        recipe = RECIPES[chosen.recipe]
+        config = recipe(chosen.dataset, model, has_volumes=card.has_volumes, split=split, **changes)
         name = runs.run_name(config.dataset, model, config.seed, config.split)
         with runs.hold(name):  # before Keras is imported: a second start ends at once
             from core.training.fit import train as fit
@@ -170,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     taught.add_argument(
         "--restart", type=int, help="epoch after which the learning rate rises anew, 0: never"
     )
+    taught.add_argument("--draws", type=int, help="slices drawn per epoch of a set of volumes, 0: each once")
     taught.add_argument("--batch", type=int)
     taught.add_argument("--learning-rate", type=float)
     taught.add_argument("--augment", type=float, help="strength of the disturbances, 0 to 1")

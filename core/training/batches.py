@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 from scipy import ndimage
 
 from core.records import SIZE
 
-# Full strength (augment=1) of each disturbance, for ultrasound. No up-down flip: shadows fall downwards.
-ROTATION = 20.0  # degrees, either way
-ZOOM = 1.25  # at most this factor larger or smaller
-SHIFT = 0.10  # of the side
-GAMMA = 1.5  # exponent between 1/GAMMA and GAMMA
-LIGHT = 0.25  # brightness and contrast, either way
-SPECKLE = 0.10  # largest standard deviation of multiplicative noise
-BLUR = 0.8  # largest sigma, pixels
+
+@dataclass(frozen=True)
+class Disturbances:
+    """The largest change of each kind at full strength (augment=1)."""
+
+    rotation: float  # degrees, either way
+    zoom: float  # at most this factor larger or smaller
+    shift: float  # of the side, either way
+    flip: bool  # left and right exchanged in half of the views
+    gamma: float  # exponent between 1/gamma and gamma
+    light: float  # brightness and contrast, either way
+    speckle: float  # standard deviation of multiplicative noise, in half of the views
+    noise: float  # standard deviation of additive noise, of the value range, in half of the views
+    blur: float  # sigma in pixels, in a fifth of the views
+
+
+# No up-down flip: shadows fall downwards.
+ULTRASOUND = Disturbances(20.0, 1.25, 0.10, True, 1.5, 0.25, speckle=0.10, noise=0.0, blur=0.8)
+# No flip: it puts the liver on the wrong side.
+CT = Disturbances(15.0, 1.25, 0.10, False, 1.22, 0.125, speckle=0.0, noise=0.05, blur=0.8)
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches of one epoch, in an order and with disturbances that depend on seed and epoch alone.
+    """The batches of one epoch, with disturbances that depend on seed and epoch alone.
 
-    images  (N, SIZE, SIZE, C) float32 0..1; labels (N, SIZE, SIZE) uint8; rows: which of them take part.
+    images  (N, SIZE, SIZE, C) float32 0..1; labels (N, SIZE, SIZE) uint8; rows: which of them take part, in order.
     Nothing is carried over between epochs, so that a resumed training sees what an uninterrupted one sees.
     """
 
@@ -35,17 +49,18 @@ class Batches(keras.utils.PyDataset):
         seed: int,
         epoch: int,
         augment: float,
+        kind: Disturbances = ULTRASOUND,
     ):
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)  # threads, in order
         self.images, self.labels = images, labels
-        self.order = np.random.default_rng((seed, epoch)).permutation(rows)
-        self.batch, self.seed, self.epoch, self.augment = batch, seed, epoch, augment
+        self.rows, self.batch = rows, batch
+        self.seed, self.epoch, self.augment, self.kind = seed, epoch, augment, kind
 
     def __len__(self) -> int:
-        return len(self.order) // self.batch or 1  # whole batches: every step has the same shape
+        return len(self.rows) // self.batch or 1  # whole batches: every step has the same shape
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        rows = self.order[number * self.batch : (number + 1) * self.batch]
+        rows = self.rows[number * self.batch : (number + 1) * self.batch]
         pairs = [self._pair(int(row)) for row in rows]
         return np.stack([image for image, _ in pairs]), np.stack([labels for _, labels in pairs])[..., None]
 
@@ -53,39 +68,50 @@ class Batches(keras.utils.PyDataset):
         image, labels = np.array(self.images[row]), np.array(self.labels[row])
         if not self.augment:
             return image, labels
-        return disturbed(image, labels, np.random.default_rng((self.seed, self.epoch, row)), self.augment)
+        rng = np.random.default_rng((self.seed, self.epoch, row))
+        return disturbed(image, labels, rng, self.augment, self.kind)
 
 
 def disturbed(
-    image: np.ndarray, labels: np.ndarray, rng: np.random.Generator, strength: float
+    image: np.ndarray,
+    labels: np.ndarray,
+    rng: np.random.Generator,
+    strength: float,
+    kind: Disturbances = ULTRASOUND,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One random view of (SIZE, SIZE, C) float32 0..1 and its (SIZE, SIZE) labels, moved by the same map.
 
     The image is interpolated linearly, the labels by nearest neighbour; outside is 0 in both.
     """
-    matrix, offset = _placement(rng, strength)
+    matrix, offset = _placement(rng, strength, kind)
     moved = [ndimage.affine_transform(image[..., c], matrix, offset, order=1) for c in range(image.shape[-1])]
     labels = ndimage.affine_transform(labels, matrix, offset, order=0)
-    return _light(np.stack(moved, axis=-1), rng, strength), labels
+    return _light(np.stack(moved, axis=-1), rng, strength, kind), labels
 
 
-def _placement(rng: np.random.Generator, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    angle = np.deg2rad(rng.uniform(-ROTATION, ROTATION) * strength)
-    zoom = np.exp(rng.uniform(-1, 1) * np.log(ZOOM) * strength)
-    flip = -1.0 if rng.random() < 0.5 else 1.0
+def _placement(
+    rng: np.random.Generator, strength: float, kind: Disturbances
+) -> tuple[np.ndarray, np.ndarray]:
+    angle = np.deg2rad(rng.uniform(-kind.rotation, kind.rotation) * strength)
+    zoom = np.exp(rng.uniform(-1, 1) * np.log(kind.zoom) * strength)
+    flip = -1.0 if rng.random() < 0.5 and kind.flip else 1.0
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = turn @ np.diag([1.0, flip]) / zoom
     centre = np.full(2, (SIZE - 1) / 2)
-    shift = rng.uniform(-SHIFT, SHIFT, 2) * SIZE * strength
+    shift = rng.uniform(-kind.shift, kind.shift, 2) * SIZE * strength
     return matrix, centre - matrix @ (centre + shift)
 
 
-def _light(image: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
-    gamma = np.exp(rng.uniform(-1, 1) * np.log(GAMMA) * strength)
+def _light(image: np.ndarray, rng: np.random.Generator, strength: float, kind: Disturbances) -> np.ndarray:
+    gamma = np.exp(rng.uniform(-1, 1) * np.log(kind.gamma) * strength)
     image = np.clip(image, 0, 1) ** gamma
-    image = image * (1 + rng.uniform(-LIGHT, LIGHT) * strength) + rng.uniform(-LIGHT, LIGHT) * strength / 2
+    light = rng.uniform(-kind.light, kind.light, 2) * strength
+    image = image * (1 + light[0]) + light[1] / 2
     if rng.random() < 0.5:
-        image = image * (1 + rng.normal(0, rng.uniform(0, SPECKLE) * strength, image.shape))
+        if kind.speckle:
+            image = image * (1 + rng.normal(0, rng.uniform(0, kind.speckle) * strength, image.shape))
+        if kind.noise:
+            image = image + rng.normal(0, rng.uniform(0, kind.noise) * strength, image.shape)
     if rng.random() < 0.2:
-        image = ndimage.gaussian_filter(image, (*[rng.uniform(0, BLUR) * strength] * 2, 0))
+        image = ndimage.gaussian_filter(image, (*[rng.uniform(0, kind.blur) * strength] * 2, 0))
     return np.clip(image, 0, 1).astype(np.float32)

@@ -8,6 +8,7 @@ from typing import Any
 from core import atomic
 
 BUDGET = {16: 40, 32: 150}  # epochs of the strong recipe by width; width 16 is what a CPU affords
+DRAWS = 600  # slices of an epoch on volumes: about the cost of an epoch of BUSI
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class TrainConfig:
     recipe: str = "strong"
     split: str = ""  # "": the dataset's default, whole duplicate groups on one side
     epochs: int = 40  # fixed length for all networks: equal budget
+    draws: int = 0  # slices drawn per epoch, tumours and patients balanced; 0: every slice once
     batch: int = 8  # twice the steps of 16 for the same cost; the compact networks underfit
     optimiser: str = "adamw"  # "adam" in the paper recipe
     learning_rate: float = 1e-3  # peak
@@ -47,6 +49,7 @@ class TrainConfig:
         checks = {
             "width": self.width >= 1,
             "epochs": self.epochs >= 1,
+            "draws": self.draws >= 0,
             "batch": self.batch >= 1,
             "restart": 0 <= self.restart < self.epochs,
             "seed": 0 <= self.seed < 2**31,
@@ -81,16 +84,21 @@ class TrainConfig:
         return settings
 
 
-def strong(dataset: str, model: str, **changes: Any) -> TrainConfig:
-    """The recipe of the shipped runs: overlap loss, augmentation, AdamW with warm-up and cosine."""
-    config = replace(TrainConfig(dataset, model), **_given(changes))
+def strong(dataset: str, model: str, *, has_volumes: bool = False, **changes: Any) -> TrainConfig:
+    """The recipe of the shipped runs: overlap loss, augmentation, AdamW with warm-up and cosine.
+
+    Of volumes, an epoch draws slices instead of showing every one.
+    """
+    config = replace(TrainConfig(dataset, model, draws=DRAWS if has_volumes else 0), **_given(changes))
     return (
         config if changes.get("epochs") else replace(config, epochs=BUDGET.get(config.width, config.epochs))
     )
 
 
-def paper(dataset: str, model: str, **changes: Any) -> TrainConfig:
+def paper(dataset: str, model: str, *, has_volumes: bool = False, **changes: Any) -> TrainConfig:
     """The study's recipe: Adam 1e-3, batch 16, cross-entropy, early stopping, no augmentation.
+
+    Of volumes, every slice that shows the organ is seen once per epoch.
 
     What the study leaves open is filled with Keras' defaults of its time: width 32, momentum 0.99, Glorot
     initialisation, U-Net without normalisation, patience 10 from epoch 10, at most 100 epochs.

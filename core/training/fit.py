@@ -28,8 +28,8 @@ from core import atomic, places, prepared, runs, weights
 from core.cards import DatasetCard
 from core.errors import CoreError, RunRefused, TrainingFailed
 from core.records import Run
-from core.training import checkpoint, losses
-from core.training.batches import Batches
+from core.training import checkpoint, losses, order
+from core.training.batches import CT, ULTRASOUND, Batches
 from core.training.config import TrainConfig
 from core.training.optimiser import optimiser
 from core.training.progress import Pulse, Report, Status, write_history
@@ -78,9 +78,10 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
     card = prepared.read_card(config.dataset)
     split = prepared.read_split(config.dataset, config.split or card.splits[0])
     arrays = prepared.read_arrays(config.dataset)
-    row_of = {entry.case: row for row, entry in enumerate(arrays.entries)}
-    rows = np.array([row_of[case] for case in split.parts["train"]])
-    held_out = np.array([row_of[case] for case in split.parts["validation"]])
+    rows, held_out = (order.rows_of(arrays, split.name, part) for part in ("train", "validation"))
+    if card.has_volumes and not config.draws:
+        rows = order.cohort(arrays, rows)
+    kind = CT if card.has_volumes else ULTRASOUND
 
     # 2. The network, and the same layers ending in logits: cross-entropy from probabilities is clipped.
     keras.utils.set_random_seed(config.seed)
@@ -89,7 +90,7 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
     network = weights.build(config.model, settings)
     _require_no_random_layers(network)
     trained = keras.Model(network.input, network.get_layer("logits").output)
-    steps = len(Batches(arrays.images, arrays.labels, rows, batch=config.batch, seed=0, epoch=1, augment=0))
+    steps = max((config.draws or len(rows)) // config.batch, 1)
     trained.compile(optimiser(config, steps), loss=_loss(config, card.outputs))
 
     # 3. Where an earlier start had come to.
@@ -108,8 +109,8 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
         began = time.monotonic()
         pulse = Pulse(status, steps, stop)
         batches = Batches(
-            arrays.images, arrays.labels, rows,
-            batch=config.batch, seed=config.seed, epoch=epoch, augment=config.augment,
+            arrays.images, arrays.labels, _shown(arrays, rows, config, epoch),
+            batch=config.batch, seed=config.seed, epoch=epoch, augment=config.augment, kind=kind,
         )  # fmt: skip
         status.beat(epoch=epoch)
         logs = trained.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[pulse]).history
@@ -135,6 +136,13 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
     manifest = _manifest(name, config, settings, card, split, status, history, best)
     weights.publish(folder, saved / best["file"], manifest)
     return runs.read_run(name)
+
+
+def _shown(arrays: prepared.Arrays, rows: np.ndarray, config: TrainConfig, epoch: int) -> np.ndarray:
+    """The rows of one epoch in their order."""
+    if config.draws:
+        return order.balanced(arrays, rows, config.draws, config.seed, epoch)
+    return order.shuffled(rows, config.seed, epoch)
 
 
 def _loss(config: TrainConfig, outputs: int) -> losses.Loss:

@@ -16,6 +16,7 @@ from core.prepared import Arrays
 from core.records import THRESHOLD
 from core.training.batches import Batches
 from core.training.config import TrainConfig
+from core.training.order import shuffled
 
 CHUNK = 16  # validation images per forward pass
 SETTLING = 40  # batches that re-estimate the normalisation after weights were averaged
@@ -89,6 +90,7 @@ def averaged(
         return
     own = network.get_weights()
     optimiser.finalize_variable_values(network.trainable_variables)
+    rows = shuffled(rows, 0, 0)
     settling = Batches(arrays.images, arrays.labels, rows, batch=config.batch, seed=0, epoch=0, augment=0)
     for number in range(SETTLING):
         network(settling[number % len(settling)][0], training=True)

@@ -21,16 +21,10 @@ SMALL = ["train", "phantom_busi", "unet", "--width", "2", "--epochs", "4", "--ba
 def phantom_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An artifacts folder that holds 20 prepared phantoms and nothing else."""
     folder = tmp_path_factory.mktemp("phantoms")
-    before = os.environ.get("TRIPTYCH_ARTIFACTS")
-    os.environ["TRIPTYCH_ARTIFACTS"] = str(folder)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRIPTYCH_ARTIFACTS", str(folder))
         phantom.write(folder / "source", layout="busi", cases=20, seed=5)
         prepare.prepare("busi", folder / "source", "phantom_busi")
-    finally:
-        if before is None:
-            del os.environ["TRIPTYCH_ARTIFACTS"]
-        else:
-            os.environ["TRIPTYCH_ARTIFACTS"] = before
     return folder
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.training.order import shuffled
+
 pytestmark = pytest.mark.slow  # the module imports Keras
 
 
@@ -22,7 +24,7 @@ def batches(cases, **changes):
     from core.training.batches import Batches
 
     options = {"batch": 2, "seed": 3, "epoch": 1, "augment": 1.0, **changes}
-    return Batches(*cases, np.arange(6), **options)
+    return Batches(*cases, shuffled(np.arange(6), options["seed"], options["epoch"]), **options)
 
 
 def test_the_same_epoch_twice_is_bit_for_bit_the_same(cases):
@@ -49,9 +51,20 @@ def test_augmentation_invents_no_labels_and_stays_in_range(cases):
     assert images.max() <= 1
 
 
+def test_ultrasound_is_flipped_in_half_of_the_views_and_ct_never(cases):
+    from core.training.batches import CT, ULTRASOUND, disturbed
+
+    left = np.zeros((128, 128), np.uint8)
+    left[54:74, 5:25] = 1
+    image = left[..., None].astype(np.float32)
+    for kind, expected in ((ULTRASOUND, range(20, 81)), (CT, range(1))):
+        views = [disturbed(image, left, np.random.default_rng(n), 0.5, kind)[1] for n in range(100)]
+        assert sum(view[:, 64:].sum() > view[:, :64].sum() for view in views) in expected
+
+
 def test_strength_zero_gives_the_prepared_arrays(cases):
     plain = batches(cases, augment=0.0)
-    assert np.array_equal(plain[0][0][0], cases[0][plain.order[0]])
+    assert np.array_equal(plain[0][0][0], cases[0][plain.rows[0]])
 
 
 def test_an_epoch_has_whole_batches_only(cases):
