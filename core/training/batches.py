@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 from scipy import ndimage
 
@@ -32,7 +31,7 @@ ULTRASOUND = Disturbances(20.0, 1.25, 0.10, True, 1.5, 0.25, speckle=0.10, noise
 CT = Disturbances(15.0, 1.25, 0.10, False, 1.22, 0.125, speckle=0.0, noise=0.05, blur=0.8)
 
 
-class Batches(keras.utils.PyDataset):
+class Batches:
     """The batches of one epoch, with disturbances that depend on seed and epoch alone.
 
     images  (N, SIZE, SIZE, C) float32 0..1; labels (N, SIZE, SIZE) uint8; rows: which of them take part, in order.
@@ -51,7 +50,6 @@ class Batches(keras.utils.PyDataset):
         augment: float,
         kind: Disturbances = ULTRASOUND,
     ):
-        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)  # threads, in order
         self.images, self.labels = images, labels
         self.rows, self.batch = rows, batch
         self.seed, self.epoch, self.augment, self.kind = seed, epoch, augment, kind
@@ -59,7 +57,8 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return len(self.rows) // self.batch or 1  # whole batches: every step has the same shape
 
-    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Batch ``number`` from 0: images (batch, SIZE, SIZE, C) float32, labels (batch, SIZE, SIZE, 1) uint8."""
         rows = self.rows[number * self.batch : (number + 1) * self.batch]
         pairs = [self._pair(int(row)) for row in rows]
         return np.stack([image for image, _ in pairs]), np.stack([labels for _, labels in pairs])[..., None]

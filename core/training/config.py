@@ -43,6 +43,9 @@ class TrainConfig:
     patience: int = 0  # epochs without improvement before stopping; 0: run the whole schedule
     start_from: int = 0  # first epoch that patience counts
     ema: float = 0.0  # decay of the average of weights that is validated and kept; 0: off, 0.99 is usual
+    calibrate: bool = (
+        False  # fit one temperature for the logits on validation, after the best epoch is chosen
+    )
     precision: str = "float32"  # "mixed_float16" or "mixed_bfloat16" where the device gains from it
 
     def __post_init__(self) -> None:
@@ -85,11 +88,12 @@ class TrainConfig:
 
 
 def strong(dataset: str, model: str, *, has_volumes: bool = False, **changes: Any) -> TrainConfig:
-    """The recipe of the shipped runs: overlap loss, augmentation, AdamW with warm-up and cosine.
+    """The recipe of the shipped runs: overlap loss, augmentation, AdamW with warm-up and cosine, calibration.
 
     Of volumes, an epoch draws slices instead of showing every one.
     """
-    config = replace(TrainConfig(dataset, model, draws=DRAWS if has_volumes else 0), **_given(changes))
+    config = TrainConfig(dataset, model, draws=DRAWS if has_volumes else 0, calibrate=True)
+    config = replace(config, **_given(changes))
     return (
         config if changes.get("epochs") else replace(config, epochs=BUDGET.get(config.width, config.epochs))
     )

@@ -28,11 +28,12 @@ from core import atomic, places, prepared, runs, weights
 from core.cards import DatasetCard
 from core.errors import CoreError, RunRefused, TrainingFailed
 from core.records import Run
-from core.training import checkpoint, losses, order
+from core.training import calibrate, checkpoint, losses, order
 from core.training.batches import CT, ULTRASOUND, Batches
 from core.training.config import TrainConfig
+from core.training.epoch import learn
 from core.training.optimiser import optimiser
-from core.training.progress import Pulse, Report, Status, write_history
+from core.training.progress import Report, Status, write_history
 from core.training.validation import Stopper, averaged, validate
 
 
@@ -102,21 +103,23 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
         stopper = Stopper(**marker["stopper"])
     status.update(damaged=damaged, resumed_at=first if marker else None, parameters=network.count_params())
 
+    def after_batch(step: int, loss: float) -> bool:
+        status.beat(step=step, steps=steps, loss=loss if math.isfinite(loss) else None)
+        return stop()
+
     # 4. Epoch by epoch: learn, validate, keep the best, commit.
     for epoch in range(first, config.epochs + 1):
         if stopper.is_done(config):
             break
         began = time.monotonic()
-        pulse = Pulse(status, steps, stop)
         batches = Batches(
             arrays.images, arrays.labels, _shown(arrays, rows, config, epoch),
             batch=config.batch, seed=config.seed, epoch=epoch, augment=config.augment, kind=kind,
         )  # fmt: skip
         status.beat(epoch=epoch)
-        logs = trained.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[pulse]).history
-        if stop() or not pulse.complete:
+        loss = learn(trained, batches, after_batch)
+        if loss is None:
             raise KeyboardInterrupt
-        loss = float(logs["loss"][-1])
         _require_finite(loss, network, epoch)
         with averaged(network, trained.optimizer, arrays, rows, config):
             scores = validate(network, arrays, held_out, len(card.classes))
@@ -132,9 +135,20 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
         write_history(folder, history)
         status.update(epoch=epoch, finished_epochs=epoch, **scores)
 
-    # 5. The best epoch becomes the run; run.json is written last.
+    # 5. The best epoch, calibrated, becomes the run; run.json is written last.
     manifest = _manifest(name, config, settings, card, split, status, history, best)
-    weights.publish(folder, saved / best["file"], manifest)
+    chosen = saved / best["file"]
+    if config.calibrate:
+        network.load_weights(chosen)
+        found = calibrate.temperature(network, arrays, held_out)
+        calibrate.fold_in(network, found)
+        manifest["temperature"] = found
+        manifest["validation"]["val_loss"] = validate(network, arrays, held_out, len(card.classes))[
+            "val_loss"
+        ]
+        chosen = saved / "calibrated.weights.h5"
+        checkpoint.save(network, chosen)
+    weights.publish(folder, chosen, manifest)
     return runs.read_run(name)
 
 

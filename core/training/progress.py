@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from core import atomic
 
 HEARTBEAT_S = 15.0  # a reader calls a training lost after 60 s without a sign
@@ -48,23 +46,6 @@ class Status:
             self.update()
         else:
             self.report(self.facts)
-
-
-class Pulse(keras.callbacks.Callback):
-    """Hands each batch's loss to the status, and ends the epoch when a stop was asked for."""
-
-    def __init__(self, status: Status, steps: int, stop_asked: Callable[[], bool]):
-        super().__init__()
-        self.status, self.steps, self.stop_asked = status, steps, stop_asked
-        self.complete = False
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """After each batch: heartbeat, then obey a stop."""
-        loss = float((logs or {}).get("loss", float("nan")))
-        self.status.beat(step=batch + 1, steps=self.steps, loss=loss if loss == loss else None)
-        self.complete = batch + 1 == self.steps
-        if self.stop_asked():
-            self.model.stop_training = True
 
 
 def write_history(folder: Path, rows: list[dict[str, float]]) -> None:

@@ -93,7 +93,7 @@ def averaged(
     rows = shuffled(rows, 0, 0)
     settling = Batches(arrays.images, arrays.labels, rows, batch=config.batch, seed=0, epoch=0, augment=0)
     for number in range(SETTLING):
-        network(settling[number % len(settling)][0], training=True)
+        network(settling.draw(number % len(settling))[0], training=True)
     try:
         yield
     finally:

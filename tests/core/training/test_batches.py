@@ -29,11 +29,11 @@ def batches(cases, **changes):
 
 def test_the_same_epoch_twice_is_bit_for_bit_the_same(cases):
     first, again = batches(cases), batches(cases)
-    assert all(np.array_equal(a, b) for a, b in zip(first[1], again[1], strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(first.draw(1), again.draw(1), strict=True))
 
 
 def test_another_epoch_has_another_order_and_other_disturbances(cases):
-    assert not np.array_equal(batches(cases)[0][0], batches(cases, epoch=2)[0][0])
+    assert not np.array_equal(batches(cases).draw(0)[0], batches(cases, epoch=2).draw(0)[0])
 
 
 def test_labels_follow_the_image(cases):
@@ -44,7 +44,7 @@ def test_labels_follow_the_image(cases):
 
 
 def test_augmentation_invents_no_labels_and_stays_in_range(cases):
-    images, labels = batches(cases)[0]
+    images, labels = batches(cases).draw(0)
     assert set(np.unique(labels)) <= {0, 1}
     assert images.dtype == np.float32
     assert images.min() >= 0
@@ -64,7 +64,7 @@ def test_ultrasound_is_flipped_in_half_of_the_views_and_ct_never(cases):
 
 def test_strength_zero_gives_the_prepared_arrays(cases):
     plain = batches(cases, augment=0.0)
-    assert np.array_equal(plain[0][0][0], cases[0][plain.rows[0]])
+    assert np.array_equal(plain.draw(0)[0][0], cases[0][plain.rows[0]])
 
 
 def test_an_epoch_has_whole_batches_only(cases):

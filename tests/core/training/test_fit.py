@@ -74,6 +74,16 @@ def test_a_finished_run_is_never_overwritten(phantoms):
     assert (places.run(RUN) / "run.json").stat().st_mtime_ns == before
 
 
+def test_a_calibrated_run_says_its_temperature_and_keeps_its_dice(phantoms):
+    from dataclasses import replace
+
+    run = trained(replace(CONFIG, calibrate=True))
+    best = runs.read_history(RUN)[run.best_epoch - 1]
+    assert run.manifest["temperature"] > 0
+    assert run.validation["val_loss"] <= best["val_loss"] + 1e-6
+    assert run.validation["val_dice"] == pytest.approx(best["val_dice"], rel=1e-5)
+
+
 def test_other_settings_in_the_same_folder_are_refused_by_name(phantoms):
     trained()
     with pytest.raises(RunRefused, match="other settings"):
