@@ -28,16 +28,22 @@ class Stopper:
 
     best_epoch: int = 0
     best: float = 0.0
+    is_clean: bool = False  # whether the best epoch kept to the share of false alarms
     wait: int = 0
 
     def improves(self, epoch: int, scores: dict[str, float | None], config: TrainConfig) -> bool:
-        """Take in one epoch's scores; whether it is the best so far. Undefined scores never are."""
+        """Take in one epoch's scores; whether it is the best so far. Undefined scores never are.
+
+        An epoch with too many false alarms is never better than one without, whatever its score.
+        """
         value = scores[config.select]
-        better = value is not None and (
+        is_clean = (scores["val_false_alarm"] or 0.0) <= config.max_false_alarm
+        higher = value is not None and (
             value > self.best if config.select == "val_dice" else value < self.best
         )
+        better = value is not None and (is_clean > self.is_clean or (is_clean == self.is_clean and higher))
         if better or not self.best_epoch:
-            self.best_epoch, self.best, self.wait = epoch, value or 0.0, 0
+            self.best_epoch, self.best, self.is_clean, self.wait = epoch, value or 0.0, is_clean, 0
             return True
         if epoch >= config.start_from:
             self.wait += 1
