@@ -17,15 +17,17 @@ from core.errors import (
     RunRefused,
     TrainingFailed,
 )
+from core.export import export_volume
 from core.metrics.conventions import PAPER_TABLE_2
 from core.prepared import card_json as read_card_json
 from core.prepared import dataset_names as list_datasets
-from core.prepared import list_slices, read_card, read_slice, read_split
-from core.preprocess import enlarge
+from core.prepared import list_slices, read_card, read_slice, read_split, read_volume, volume_grid
+from core.preprocess import enlarge, labels_stack
 from core.reading import (
     heatmap,
     heatmap_numbers,
     predict,
+    predict_many,
     predicted_labels,
     score,
     state_sentence,
@@ -33,7 +35,18 @@ from core.reading import (
     stored_prediction,
     target_sentence,
 )
-from core.records import PAPER_TARGET, SIZE, Heatmap, Prediction, Run, Scores, Slice, SliceEntry, Target
+from core.records import (
+    PAPER_TARGET,
+    SIZE,
+    Heatmap,
+    Prediction,
+    Run,
+    Scores,
+    Slice,
+    SliceEntry,
+    Target,
+    Volume,
+)
 from core.results import csv_text, read_results
 from core.runs import list_runs, read_history, read_run
 
@@ -58,16 +71,20 @@ __all__ = [
     "SliceEntry",
     "Target",
     "TrainingFailed",
+    "Volume",
     "csv_text",
     "enlarge",
+    "export_volume",
     "heatmap",
     "heatmap_numbers",
+    "labels_stack",
     "list_datasets",
     "list_methods",
     "list_networks",
     "list_runs",
     "list_slices",
     "predict",
+    "predict_many",
     "predicted_labels",
     "read_card",
     "read_card_json",
@@ -76,9 +93,11 @@ __all__ = [
     "read_run",
     "read_slice",
     "read_split",
+    "read_volume",
     "score",
     "state_sentence",
     "stored_heatmap",
     "stored_prediction",
     "target_sentence",
+    "volume_grid",
 ]

@@ -1,4 +1,4 @@
-"""The command line: python -m core list | demo | prepare | train | evaluate | precompute.
+"""The command line: python -m core list | demo | prepare | train | evaluate | precompute | export.
 
 Every import of a verb's own machinery is inside its function, so that ``list`` stays fast.
 """
@@ -84,7 +84,9 @@ def prepare_folder(chosen: argparse.Namespace) -> None:
     from core import prepare
 
     name = chosen.name or chosen.layout
-    print(prepare.prepare(chosen.layout, Path(chosen.source), name, report=_bar("prepare")).text)
+    groups = Path(chosen.groups) if chosen.groups else None
+    source = Path(chosen.source)
+    print(prepare.prepare(chosen.layout, source, name, groups=groups, report=_bar("prepare")).text)
 
 
 def train(chosen: argparse.Namespace) -> None:
@@ -139,6 +141,14 @@ def precompute(chosen: argparse.Namespace) -> None:
     reading.precompute(chosen.dataset, chosen.runs, report=_bar("predict and explain"))
 
 
+def export(chosen: argparse.Namespace) -> None:
+    """Write the mask that a run draws on a volume as NIfTI on the volume's own grid."""
+    from core.export import export_volume
+
+    target, options = Path(chosen.target), {"dataset": chosen.dataset, "force": chosen.force}
+    print(export_volume(chosen.run, chosen.case, target, report=_bar("export"), **options))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m core", description="Three segmentation networks, compared."
@@ -157,11 +167,12 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--cases", type=int, default=60)
     shown.add_argument("--seed", type=int, default=0)
     made = verb("prepare", prepare_folder)
-    made.add_argument("layout", help="busi")
+    made.add_argument("layout", help="busi or lits")
     made.add_argument("--from", dest="source", required=True, metavar="DIR", help="the downloaded folder")
     made.add_argument(
         "--as", dest="name", metavar="NAME", help="prepare as an external test set of this name"
     )
+    made.add_argument("--groups", metavar="FILE", help="CSV with the columns case and patient, for volumes")
     taught = verb("train", train)
     taught.add_argument("dataset")
     taught.add_argument("models", nargs="+", metavar="model", choices=networks, help=", ".join(networks))
@@ -188,6 +199,14 @@ def _parser() -> argparse.ArgumentParser:
     stored = verb("precompute", precompute)
     stored.add_argument("dataset")
     stored.add_argument("--runs", nargs="+")
+    given = verb("export", export)
+    given.add_argument("run")
+    given.add_argument("case", help="a volume, such as volume-12")
+    given.add_argument(
+        "--to", dest="target", required=True, metavar="FILE", help="a .nii.gz file, or a folder"
+    )
+    given.add_argument("--dataset", help="the dataset of the case (default: that of the run)")
+    given.add_argument("--force", action="store_true", help="replace a file that is there")
     return parser
 
 

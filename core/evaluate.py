@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from core import prepared, preprocess, results
+from core import evaluate_volumes, prepared, preprocess, results
 from core.cards import DatasetCard
 from core.errors import CoreError
 from core.metrics import conventions, overlap, tables
@@ -54,7 +54,10 @@ def evaluate(
     inputs = {"format": results.FORMAT, "data_sha256": prepared.card_json(dataset)["sha256"]}
     inputs["runs"] = {p.run.name: [p.run.weights_sha256, p.split_sha256, p.cases_sha256] for p in plans}
     if not force and stored is not None and stored.summary.get("inputs") == inputs:
-        return [record for record in stored.records if record["run"] in names]
+        return _of(stored, names)
+    if card.has_volumes:
+        evaluate_volumes.evaluate(card, entries, plans, inputs, left_out, predict, report)
+        return _of(results.read_results(dataset), names)
     if predict is None:
         from core.reading import predict_many
 
@@ -63,7 +66,13 @@ def evaluate(
     scores, cases = _score(card, plans, cuts, predict, report)
     made = summarise(card, plans, scores, inputs, cuts, left_out)
     results.write_results(dataset, made, scores, cases)
-    return [record for record in results.read_results(dataset).records if record["run"] in names]
+    return _of(results.read_results(dataset), names)
+
+
+def _of(stored: results.Results, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The records of these runs, and those pooled over folds that are made of them alone."""
+    wanted = {run for run, facts in stored.runs.items() if set(facts.get("trainings", [run])) <= set(names)}
+    return [record for record in stored.records if record["run"] in wanted]
 
 
 def _stored(dataset: str) -> results.Results | None:
@@ -186,7 +195,7 @@ def _case_row(
     members = [[drawn[name] for name in names if name in drawn] for names in families.values()]
     family = next((place for place, labels in enumerate(members) if len(labels) > 1), None)
     masks = [np.isin(labels, values) for labels in members[family]] if family is not None else []
-    pixels, share = tables.disagreement(masks)
+    pixels, share = overlap.disagreement(masks)
     return {
         "case": entry.case,
         "index": entry.index,

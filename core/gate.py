@@ -13,6 +13,7 @@ import stat
 import struct
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -46,6 +47,16 @@ def file_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
 
     Links are not followed. DataRefused (missing, link, not_a_file, too_large) names the file by its base name.
     """
+    with opened(path) as file:
+        content = file.read(limit + 1)
+        size = os.fstat(file.fileno()).st_size
+    if len(content) > limit:
+        raise DataRefused("too_large", f"{path.name}: expected at most {limit:,} bytes, got {size:,}.")
+    return content
+
+
+def opened(path: Path) -> BinaryIO:
+    """One regular file, open for reading; links are not followed. DataRefused (missing, link, not_a_file)."""
     try:
         handle = os.open(path, _OPENING)
     except FileNotFoundError:
@@ -55,17 +66,10 @@ def file_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
             message = f"{path.name} is a link. Put the file itself into the folder."
             raise DataRefused("link", message) from None
         raise DataRefused("unreadable", f"{path.name} cannot be read: {error.strerror}.") from None
-    status = os.fstat(handle)
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise DataRefused("not_a_file", f"{path.name} is not a regular file.")
-    with os.fdopen(handle, "rb") as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise DataRefused(
-            "too_large", f"{path.name}: expected at most {limit:,} bytes, got {status.st_size:,}."
-        )
-    return content
+    return os.fdopen(handle, "rb")
 
 
 def png(content: bytes, name: str = "the picture") -> np.ndarray:

@@ -22,11 +22,13 @@ class Plan:
     split_sha256: str
     part: str
     without_reference: int
+    by_slice: bool = False  # the split deals out slices of CT volumes, not volumes: the paper's protocol
 
     @property
     def cases_sha256(self) -> str:
         """Checksum of the case list: equal ones are the first condition for comparing two runs."""
-        return atomic.sha256(atomic.canonical([entry.case for entry in self.entries]))
+        names = [e.case if e.position_mm is None else _slice_name(e) for e in self.entries]
+        return atomic.sha256(atomic.canonical(names))
 
     @property
     def family(self) -> str:
@@ -35,6 +37,38 @@ class Plan:
         trained = f"{run.dataset} {run.split}" if run.split else run.dataset
         what = f"{trained} · seed {run.seed} · width {run.width} · {run.recipe}"
         return f"{what} · split {run.split_sha256[:8]} · {self.part} cases {self.cases_sha256[:8]}"
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Trainings of one network, each on its own split, that together score every volume exactly once."""
+
+    name: str
+    plans: tuple[Plan, ...]
+
+    @property
+    def family(self) -> str:
+        """What must be equal to compare networks over folds."""
+        run, splits = self.plans[0].run, " + ".join(plan.split for plan in self.plans)
+        hashes = ", ".join(f"{plan.split_sha256[:8]}" for plan in self.plans)
+        return f"{run.dataset} {splits} · seed {run.seed} · width {run.width} · {run.recipe} · split {hashes}"
+
+
+def folds_of(entries: Sequence[SliceEntry], plans: Sequence[Plan]) -> list[Folds]:
+    """The trainings of each network whose test volumes are every volume with a reference, each once."""
+    every = {entry.case for entry in entries if entry.reference_pixels is not None}
+    alike: dict[tuple[Any, ...], list[Plan]] = {}
+    for plan in plans:
+        run = plan.run
+        if plan.part == "test" and not plan.by_slice:
+            alike.setdefault((run.dataset, run.model, run.seed, run.width, run.recipe), []).append(plan)
+    found = []
+    for (dataset, model, seed, *_), members in alike.items():
+        tested = [{entry.case for entry in plan.entries} for plan in members]
+        is_once = sum(map(len, tested)) == len(every)
+        if len(members) > 1 and is_once and set().union(*tested) == every:
+            found.append(Folds(runs.run_name(dataset, model, seed, "folds"), tuple(members)))
+    return found
 
 
 def plan_all(
@@ -76,12 +110,18 @@ def _plan(run: Run, card: DatasetCard, entries: Sequence[SliceEntry]) -> Plan:
             f"Prepare {card.name} as before (python -m core prepare), or train again."
         )
     members = set(split.parts["test"]) if split is not None else {entry.case for entry in entries}
-    chosen = [entry for entry in entries if entry.case in members]
+    chosen = [entry for entry in entries if entry.case in members or _slice_name(entry) in members]
     scored = tuple(entry for entry in chosen if entry.reference_pixels is not None)
     if not scored:
         raise RunRefused(f"Run {run.name}: no case of {card.name} to score it on has a reference.")
     sha256 = split.sha256 if split is not None else ""
-    return Plan(run, scored, name, sha256, "test" if split is not None else "all", len(chosen) - len(scored))
+    part, by_slice = "test" if split is not None else "all", any("/" in member for member in members)
+    return Plan(run, scored, name, sha256, part, len(chosen) - len(scored), by_slice)
+
+
+def _slice_name(entry: SliceEntry) -> str:
+    """How a split by slices names a slice of a volume."""
+    return f"{entry.case}/{entry.index}"
 
 
 def still_valid(
@@ -128,6 +168,14 @@ def by_priority(card: DatasetCard, plans: Sequence[Plan]) -> dict[str, list[str]
         )
 
     return {members[0].family: [p.run.name for p in members] for members in sorted(found.values(), key=rank)}
+
+
+def families(card: DatasetCard, plans: Sequence[Plan], folded: Sequence[Folds] = ()) -> dict[str, list[str]]:
+    """``by_priority``, with networks pooled over folds first: those have scored every volume once."""
+    found: dict[str, list[str]] = {}
+    for folds in folded:
+        found.setdefault(folds.family, []).append(folds.name)
+    return {**found, **by_priority(card, plans)}
 
 
 def _is_synthetic(dataset: str) -> bool:

@@ -7,23 +7,31 @@ moment, a run leaves the old state or the new one, and the next run finishes. No
 from __future__ import annotations
 
 import csv
-import errno
-import os
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from core import atomic, catalogues, duplicates, gate, guarded, places, prepared, preprocess
+from core import (
+    atomic,
+    catalogues,
+    duplicates,
+    gate,
+    guarded,
+    places,
+    prepare_folder,
+    prepare_volumes,
+    prepared_index,
+    preprocess,
+)
 from core.cards import DatasetCard
 from core.datasets._raw import Case, RawSlice
-from core.errors import DataMissing, DataRefused, JobBusy
+from core.errors import DataRefused
+from core.prepare_summary import PrepareSummary, summary
 from core.prepared_files import Plan, Ready, write_all
 
 Report = Callable[[int, int, str], None]
@@ -31,66 +39,45 @@ Report = Callable[[int, int, str], None]
 REVISION = 2  # of what is derived from the same files (flags, groups); another number prepares again
 
 
-@dataclass(frozen=True)
-class PrepareSummary:
-    """What a preparation found. ``is_unchanged``: the source was the same, nothing was written."""
-
-    dataset: str
-    folder: Path
-    cases: int
-    tags: Mapping[str, int]
-    flags: Mapping[str, int]
-    groups: Mapping[str, int]
-    splits: Mapping[str, Mapping[str, int]]
-    refused: tuple[Mapping[str, str], ...]
-    strays: tuple[Mapping[str, str], ...]
-    seconds: float
-    is_unchanged: bool = False
-
-    @property
-    def text(self) -> str:
-        """The summary in a few lines for a terminal."""
-        if self.is_unchanged:
-            return f"{self.dataset}: nothing changed, {self.cases} cases in {self.folder}"
-        speed = f"{self.cases / max(self.seconds, 1e-9):.0f} per second"
-        lines = [
-            f"{self.dataset}: {self.cases} cases ({_listed(self.tags)}) in {self.seconds:.1f} s, {speed}",
-            f"near-duplicates: {self.groups['images_in_multi']} pictures in {self.groups['multi_image']} groups",
-            f"flags: {_listed(self.flags) or 'none'}",
-            *(f"split {name}: {_listed(parts)}" for name, parts in self.splits.items()),
-            *(f"refused {row['case']} ({row['code']}): {row['message']}" for row in self.refused),
-            *(f"not read: {row['file']} ({row['why']})" for row in self.strays),
-            f"stored in {self.folder}",
-        ]
-        return "\n".join(lines)
-
-
 def prepare(
-    layout: str, source: Path, name: str, *, seed: int = 0, report: Report = lambda done, total, text: None
+    layout: str,
+    source: Path,
+    name: str,
+    *,
+    seed: int = 0,
+    groups: Path | None = None,
+    report: Report = lambda done, total, text: None,
 ) -> PrepareSummary:
     """Read the folder ``source`` in ``layout`` and store it as artifacts/data/<name>.
 
     A name without a card of its own is an external test set: no splits, nothing trains on it.
-    ``report(done, total, text)`` is called after every case. ``decision`` cells ("cut", "join CASE") in the stored
-    groups.csv are kept and honoured. Files are decoded in child processes with limited memory and time.
+    ``report(done, total, text)`` is called after every case. Files are decoded in child processes with limited
+    memory and time.
 
-    DataRefused: name, layout (nothing to read), no_cases, too_few, disk_full. A case whose files are refused is
-    left out and listed in card.json and in the summary. JobBusy: another process prepares the same dataset.
+    Pictures: ``decision`` cells ("cut", "join CASE") in the stored groups.csv are kept and honoured.
+    Volumes: ``groups`` is a CSV file with the columns case and patient; see ``core.prepare_volumes``.
+
+    DataRefused: name, layout (nothing to read), no_cases, too_few, disk_full, groups. A case whose files are
+    refused is left out and listed in card.json and in the summary. JobBusy: another process prepares the dataset.
     """
     started = time.monotonic()
     card = _card(layout, name)
-    with _alone(name), _disk(name):
+    if hasattr(catalogues.dataset_modules()[layout], "read_volume"):
+        return prepare_volumes.prepare(card, Path(source), seed, groups, report)
+    if groups is not None:
+        raise DataRefused("groups", f"{layout}: groups of pictures are found, not given; see groups.csv.")
+    with prepare_folder.alone(name) as aside:
         plan = _plan(layout, Path(source), card, seed)
-        stored = _stored(name)
+        stored = prepare_folder.stored(name)
         if stored is not None and stored["inputs"] == plan.key:
-            return _summary(name, stored, started, is_unchanged=True)
+            return summary(name, stored, time.monotonic() - started, is_unchanged=True)
         ready, refused = _read(plan, report)
         if not ready:
             raise DataRefused("no_cases", f"{source}: every case was refused, first {refused[0]['message']}")
         report(len(plan.cases), len(plan.cases), "writing")
-        content = write_all(_aside(name), plan, ready, refused)
-        _swap(name)
-    return _summary(name, content, started, is_unchanged=False)
+        content = write_all(aside, plan, ready, refused)
+        prepare_folder.swap(name)
+    return summary(name, content, time.monotonic() - started)
 
 
 def _card(layout: str, name: str) -> DatasetCard:
@@ -124,41 +111,8 @@ def _card(layout: str, name: str) -> DatasetCard:
         layout=layout,
         splits=(),
         unit=model.unit,
+        window_hu=model.window_hu,
     )
-
-
-@contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """Only one process prepares a dataset; leftovers of a killed one are cleared first."""
-    from filelock import FileLock, Timeout
-
-    target, aside, old = places.data(name), _aside(name), prepared.kept_aside(name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(target.with_name(f".{name}.lock"), timeout=0):
-            if old.exists() and not target.exists():
-                os.replace(old, target)
-            _remove(old)
-            _remove(aside)
-            yield
-    except Timeout:
-        raise JobBusy(f"{name} is being prepared by another process. Wait for it to end.") from None
-
-
-@contextmanager
-def _disk(name: str) -> Iterator[None]:
-    """Turn a full or read-only disk into a named refusal and leave nothing half-written."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            message = f"The disk is full: {places.data(name)} is as it was. Make room and prepare again."
-            raise DataRefused("disk_full", message) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise DataRefused("disk", f"{places.data(name)} cannot be written: {error.strerror}.") from error
-        raise
-    finally:
-        _remove(_aside(name))
 
 
 def _plan(layout: str, source: Path, card: DatasetCard, seed: int) -> Plan:
@@ -170,7 +124,7 @@ def _plan(layout: str, source: Path, card: DatasetCard, seed: int) -> Plan:
     decisions = {case: row for case, row in decisions.items() if case in known}
     plan = Plan(layout, card, cases, strays, files, decisions, seed)
     parts = (
-        prepared.FORMAT,
+        prepared_index.FORMAT,
         REVISION,
         asdict(card),
         files,
@@ -204,19 +158,6 @@ def _decisions(name: str) -> dict[str, duplicates.Decision]:
         for row in rows
         if row.get("decision", "").strip()
     }
-
-
-def _stored(name: str) -> dict[str, Any] | None:
-    """The card of what is prepared already, None when there is nothing or a file is missing or cut short."""
-    try:
-        content = prepared.card_json(name)
-    except (DataMissing, DataRefused):
-        return None
-    sizes = {file: (places.data(name) / file) for file in content["files"]}
-    whole = all(
-        path.is_file() and path.stat().st_size == content["files"][f]["bytes"] for f, path in sizes.items()
-    )
-    return content if whole else None
 
 
 def _read(plan: Plan, report: Report) -> tuple[list[Ready], list[dict[str, str]]]:
@@ -255,43 +196,3 @@ def _one(case: str, index: int, raw: RawSlice) -> Ready:
     reference = np.zeros(raw.picture.shape, np.uint8) if raw.reference is None else raw.reference
     image, labels = preprocess.network_image(raw.picture), preprocess.small_labels(reference)
     return Ready(case, index, raw, image, labels, duplicates.fingerprint(raw.picture))
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.items())
-
-
-def _swap(name: str) -> None:
-    """Put the new folder in place of the old one. Between two renames readers use the one kept aside."""
-    target, aside, old = places.data(name), _aside(name), prepared.kept_aside(name)
-    if target.exists():
-        os.replace(target, old)
-    os.replace(aside, target)
-    atomic.sync_folder(target.parent)
-    _remove(old)
-
-
-def _aside(name: str) -> Path:
-    return places.data(name).with_name(f".{name}.part")
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder, its card first: half a folder must not look like a whole one."""
-    (folder / "card.json").unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _summary(name: str, content: Mapping[str, Any], started: float, is_unchanged: bool) -> PrepareSummary:
-    return PrepareSummary(
-        dataset=name,
-        folder=places.data(name),
-        cases=content["cases"],
-        tags=content["tags"],
-        flags=content["flags"],
-        groups=content["groups"],
-        splits={split: row["parts"] for split, row in content["splits"].items()},
-        refused=tuple(content["refused"]),
-        strays=tuple(content["strays"]),
-        seconds=time.monotonic() - started,
-        is_unchanged=is_unchanged,
-    )

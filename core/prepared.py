@@ -1,27 +1,36 @@
-"""The read side of prepared data: index, slices, splits and arrays under artifacts/data/<dataset>."""
+"""The read side of prepared data: index, slices, volumes, splits and arrays under artifacts/data/<dataset>."""
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from core import catalogues, places, split
+from core import catalogues, nifti, places, split
 from core.cards import DatasetCard
 from core.errors import DataMissing, DataRefused
-from core.records import Slice, SliceEntry
-
-FORMAT = 1  # of the files in a prepared folder; another number means prepare again
+from core.prepared_index import (
+    Position,
+    again,
+    known,
+    read_index,
+    read_json,
+    split_json,
+    split_names,
+)
+from core.prepared_index import card_json as card_json
+from core.prepared_index import folder as folder
+from core.records import Slice, SliceEntry, Volume
 
 
 @dataclass(frozen=True)
 class Split:
-    """Which case is in which part. ``parts`` maps train, validation, test and excluded to sorted case ids."""
+    """Which case is in which part. ``parts`` maps train, validation, test and excluded to sorted case ids.
+
+    Of volumes also single slices, "case/index", whose own part goes before that of their case.
+    """
 
     name: str
     dataset: str
@@ -54,83 +63,81 @@ def dataset_names() -> tuple[str, ...]:
     return tuple(sorted(n for n in names if places.NAME.fullmatch(n) and (folder(n) / "card.json").is_file()))
 
 
-def folder(dataset: str) -> Path:
-    """Where the prepared files are: the dataset's folder, or the one kept aside while it is being replaced."""
-    chosen = places.data(dataset)
-    aside = kept_aside(dataset)
-    return aside if not chosen.exists() and aside.exists() else chosen
-
-
-def kept_aside(dataset: str) -> Path:
-    """Where the old folder stands for the moment between two renames."""
-    return places.data(dataset).with_name(f".{dataset}.old")
-
-
-def card_json(dataset: str) -> dict[str, Any]:
-    """The whole of card.json; ``sha256`` is the checksum of the prepared content. DataMissing, DataRefused."""
-    path = _known(dataset) / "card.json"
-    content: dict[str, Any] = _json(path, dataset)
-    if content.get("format") != FORMAT:
-        got = content.get("format")
-        raise DataRefused(
-            "format", f"{places.shown(path)}: expected format {FORMAT}, got {got}. {_again(dataset)}"
-        )
-    return content
-
-
 def read_card(dataset: str) -> DatasetCard:
-    """The card of a built-in dataset, prepared or not, or that of a set prepared with ``--as``. DataMissing."""
+    """The card of a dataset: as it is built in, or as it was stored with an external set. DataMissing."""
     built_in = catalogues.dataset_cards()
     if dataset in built_in:
         return built_in[dataset]
     fields = card_json(dataset)["card"]
     lists = {key: tuple(fields[key]) for key in ("classes", "splits", "known_defects")}
-    return DatasetCard(**{**fields, **lists})
+    window = fields.get("window_hu")
+    return DatasetCard(**{**fields, **lists, "window_hu": (window[0], window[1]) if window else None})
 
 
 def list_slices(dataset: str) -> tuple[SliceEntry, ...]:
-    """Every slice of a prepared dataset in the order of its arrays. DataMissing names the command that mends it."""
-    parts = {name: _part_of_case(dataset, name) for name in _split_names(dataset)}
-    return tuple(
-        SliceEntry(
-            dataset=dataset,
-            case=row["case"],
-            index=int(row["index"]),
-            group=row["group"],
-            tag=row["tag"],
-            flags=tuple(row["flags"].split()),
-            height=int(row["height"]),
-            width=int(row["width"]),
-            reference_pixels=int(row["reference_pixels"]) if row["reference_pixels"] else None,
-            parts={name: part[row["case"]] for name, part in parts.items()},
-        )
-        for row in _rows(dataset)
-    )
+    """Every stored slice of a prepared dataset in the order of its arrays: of a volume, those round its liver.
+
+    DataMissing names the command that mends it.
+    """
+    return read_index(dataset).entries
 
 
 def read_slice(dataset: str, case: str, index: int = 0) -> Slice:
-    """One slice with its picture, image and reference. DataMissing when the dataset or the case is not there."""
-    wanted = {"case": case, "index": str(index)}
-    lines = [(i, row) for i, row in enumerate(_rows(dataset)) if wanted.items() <= row.items()]
-    if not lines:
-        raise DataMissing(f"No case {case} (slice {index}) in {dataset}. Run: python -m core list")
-    position, row = lines[0]
-    shape = int(row["height"]), int(row["width"])
-    spacing = tuple(float(v) for v in row["spacing_mm"].split())
+    """One slice with its picture, image and reference. DataMissing when the dataset or the case is not there.
+
+    ``index`` of a volume's slice counts from the feet in the whole volume.
+    """
+    entry, at = _found(dataset, case, index)
+    if entry.position_mm is None:
+        shape = (entry.height, entry.width)
+        picture = _part_of(dataset, "pictures", at.picture_at, shape)
+        reference = None
+        if at.reference_at is not None:
+            reference = _part_of(dataset, "references", at.reference_at, shape)
+    else:
+        picture = _slice_of(dataset, case, "pictures", at.picture_at)
+        reference = None
+        if at.reference_at is not None:
+            reference = _slice_of(dataset, case, "references", at.reference_at)
     return Slice(
         dataset=dataset,
         case=case,
         index=index,
-        group=row["group"],
-        tag=row["tag"],
-        picture=_part_of(dataset, "pictures", row["picture_at"], shape),
-        image=np.array(_array(dataset, "images")[position]),
-        reference=_part_of(dataset, "references", row["reference_at"], shape)
-        if row["reference_at"]
-        else None,
-        spacing_mm=(spacing[0], spacing[1]) if spacing else None,
-        flags=tuple(row["flags"].split()),
+        group=entry.group,
+        tag=entry.tag,
+        picture=picture,
+        image=np.array(_array(dataset, "images")[at.row]),
+        reference=reference,
+        spacing_mm=at.spacing_mm,
+        flags=entry.flags,
     )
+
+
+def read_volume(dataset: str, case: str) -> Volume:
+    """The stored slices of one volume, memory-mapped and read-only. DataMissing, DataRefused."""
+    facts = _facts(dataset, case)
+    indices = tuple(facts["indices"])
+    entry, at = _found(dataset, case, indices[0])
+    spacing = facts["grid"]["spacing_mm"]
+    return Volume(
+        dataset=dataset,
+        case=case,
+        group=entry.group,
+        indices=indices,
+        pictures=_array(dataset, f"volumes/{case}/pictures"),
+        images=_array(dataset, "images")[at.row : at.row + len(indices)],
+        references=None if at.reference_at is None else _array(dataset, f"volumes/{case}/references"),
+        spacing_mm=(spacing[0], spacing[1], spacing[2]),
+        flags=entry.flags,
+    )
+
+
+def volume_grid(dataset: str, case: str) -> tuple[nifti.Grid, int]:
+    """The grid of a volume's own file, and how many slices the whole volume has. DataMissing."""
+    facts = _facts(dataset, case)
+    grid = facts["grid"]
+    lists = {key: tuple(grid[key]) for key in ("shape", "spacing_mm", "flags")}
+    return nifti.Grid(**{**grid, **lists, "affine": tuple(map(tuple, grid["affine"]))}), facts["n_slices"]
 
 
 def read_split(dataset: str, name: str) -> Split:
@@ -143,15 +150,10 @@ def read_split(dataset: str, name: str) -> Split:
     if not card.splits:
         message = f"{dataset} is an external test set: it has no splits and nothing trains on it."
         raise DataMissing(f"{message} Use: python -m core evaluate {dataset}")
-    if name not in _split_names(dataset):
-        known = ", ".join(_split_names(dataset))
-        raise DataMissing(f"No split {name!r} of {dataset}: expected one of {known}. {_again(dataset)}")
-    path = _known(dataset) / "splits" / f"{name}.json"
-    content = _json(path, dataset)
-    if content.get("sha256") != split.checksum(content):
-        raise DataRefused(
-            "split", f"{places.shown(path)}: the checksum does not match its content. {_again(dataset)}"
-        )
+    if name not in split_names(dataset):
+        stored = ", ".join(split_names(dataset))
+        raise DataMissing(f"No split {name!r} of {dataset}: expected one of {stored}. {again(dataset)}")
+    content = split_json(dataset, name)
     parts: dict[str, list[str]] = {part: [] for part in split.PARTS}
     for case, row in content["cases"].items():
         parts[row["part"]].append(case)
@@ -172,75 +174,48 @@ def read_arrays(dataset: str) -> Arrays:
     if not len(images) == len(labels) == len(entries):
         got = f"{len(images)} images, {len(labels)} labels, {len(entries)} lines"
         raise DataRefused(
-            "damaged", f"artifacts/data/{dataset}: index and arrays differ ({got}). {_again(dataset)}"
+            "damaged", f"artifacts/data/{dataset}: index and arrays differ ({got}). {again(dataset)}"
         )
     return Arrays(images, labels, entries)
 
 
-def _known(dataset: str) -> Path:
-    if not places.NAME.fullmatch(dataset) or not (folder(dataset) / "card.json").is_file():
-        raise DataMissing(f"Nothing prepared for dataset {dataset!r}. {_again(dataset)}")
-    return folder(dataset)
+def _found(dataset: str, case: str, number: int) -> tuple[SliceEntry, Position]:
+    found = read_index(dataset)
+    at = found.positions.get((case, number))
+    if at is None:
+        raise DataMissing(f"No case {case} (slice {number}) in {dataset}. Run: python -m core list")
+    return found.entries[at.row], at
 
 
-def _again(dataset: str) -> str:
-    """The command that prepares ``dataset``."""
-    card = catalogues.dataset_cards().get(dataset)
-    if card is None:
-        return f"Run: python -m core prepare LAYOUT --from FOLDER --as {dataset}"
-    return (
-        "Run: python -m core demo"
-        if card.synthetic
-        else f"Run: python -m core prepare {dataset} --from FOLDER"
-    )
-
-
-def _json(path: Path, dataset: str) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataMissing(f"{places.shown(path)} is missing. {_again(dataset)}") from None
-    except ValueError:
-        raise DataRefused("damaged", f"{places.shown(path)} is not JSON. {_again(dataset)}") from None
-    if not isinstance(content, dict):
-        raise DataRefused("damaged", f"{places.shown(path)}: expected a JSON object. {_again(dataset)}")
-    return content
-
-
-def _rows(dataset: str) -> list[dict[str, str]]:
-    path = _known(dataset) / "index.csv"
-    if not path.is_file():
-        raise DataMissing(f"{places.shown(path)} is missing. {_again(dataset)}")
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def _split_names(dataset: str) -> tuple[str, ...]:
-    return tuple(card_json(dataset)["splits"])
-
-
-def _part_of_case(dataset: str, name: str) -> dict[str, str]:
-    parts = read_split(dataset, name).parts
-    return {case: part for part, cases in parts.items() for case in cases}
+def _facts(dataset: str, case: str) -> dict[str, Any]:
+    """The volume.json of a stored volume."""
+    if case not in read_index(dataset).cases or not read_card(dataset).has_volumes:
+        raise DataMissing(f"No volume {case} in {dataset}. Run: python -m core list")
+    return read_json(known(dataset) / "volumes" / case / "volume.json", dataset)
 
 
 def _array(dataset: str, name: str) -> np.ndarray:
-    path = _known(dataset) / f"{name}.npy"
+    path = known(dataset) / f"{name}.npy"
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
-        raise DataMissing(f"{places.shown(path)} is missing. {_again(dataset)}") from None
+        raise DataMissing(f"{places.shown(path)} is missing. {again(dataset)}") from None
     except (ValueError, EOFError) as error:
         raise DataRefused(
-            "damaged", f"{places.shown(path)} is cut short or not an array. {_again(dataset)}"
+            "damaged", f"{places.shown(path)} is cut short or not an array. {again(dataset)}"
         ) from error
     return array
 
 
-def _part_of(dataset: str, name: str, at: str, shape: tuple[int, int]) -> np.ndarray:
+def _part_of(dataset: str, name: str, start: int, shape: tuple[int, int]) -> np.ndarray:
     """A copy of one picture or reference out of the flat array ``name``."""
-    start, count = int(at), shape[0] * shape[1]
+    count = shape[0] * shape[1]
     flat = _array(dataset, name)[start : start + count]
     if len(flat) != count:
-        raise DataRefused("damaged", f"artifacts/data/{dataset}/{name}.npy is too short. {_again(dataset)}")
+        raise DataRefused("damaged", f"artifacts/data/{dataset}/{name}.npy is too short. {again(dataset)}")
     return np.array(flat).reshape(shape)
+
+
+def _slice_of(dataset: str, case: str, name: str, at: int) -> np.ndarray:
+    """A copy of one picture or reference out of an array of a volume."""
+    return np.array(_array(dataset, f"volumes/{case}/{name}")[at])

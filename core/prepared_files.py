@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from core import atomic, duplicates, prepared, split
+from core import atomic, duplicates, prepared_index, split
 from core.cards import DatasetCard
 from core.datasets._raw import Case, RawSlice
 
@@ -59,8 +59,8 @@ def write_all(folder: Path, plan: Plan, ready: Sequence[Ready], refused: Sequenc
     atomic.write(folder / "pictures.npy", partial(_flat, [one.raw.picture for one in ready]))
     known = [one.raw.reference for one in ready if one.raw.reference is not None]
     atomic.write(folder / "references.npy", partial(_flat, known))
-    _table(folder / "index.csv", rows)
-    _table(folder / "groups.csv", _group_rows(ids, group, found, plan.decisions))
+    table(folder / "index.csv", rows)
+    table(folder / "groups.csv", _group_rows(ids, group, found, plan.decisions))
     members = [
         split.Member(one.case, row["group"], row["tag"], one.fingerprint.exact, _share(one.raw))
         for row, one in zip(rows, ready, strict=True)
@@ -146,12 +146,13 @@ def _share(raw: RawSlice) -> float | None:
     return None if raw.reference is None else float(np.count_nonzero(raw.reference) / raw.reference.size)
 
 
-def _table(path: Path, rows: Sequence[Row]) -> None:
+def table(path: Path, rows: Sequence[Row]) -> Path:
+    """Write rows of equal keys, at least one, as CSV."""
     held = io.StringIO()
     writer = csv.DictWriter(held, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    atomic.write_text(path, held.getvalue())
+    return atomic.write_text(path, held.getvalue())
 
 
 def _card(
@@ -170,7 +171,7 @@ def _card(
     sizes = Counter(row["group"] for row in rows)
     crossing = {row["group"] for row in rows if "cross-class-group" in row["flags"].split()}
     return {
-        "format": prepared.FORMAT,
+        "format": prepared_index.FORMAT,
         "name": plan.card.name,
         "layout": plan.layout,
         "card": asdict(plan.card),

@@ -44,11 +44,11 @@ class SliceEntry:
     height: int  # of the source picture, pixels
     width: int
     reference_pixels: int | None  # foreground pixels of the reference on the source grid; None: no reference
-    class_pixels: tuple[int, ...] = ()  # the same for each label 1, 2 ... alone; empty: no reference
-    position_mm: float | None = None  # of the slice along the axis from feet to head; None: not a volume
     parts: Mapping[str, str] = field(
         default_factory=dict
     )  # split name -> train, validation, test or excluded
+    class_pixels: tuple[int, ...] = ()  # the same for each label 1, 2 ... alone; empty: no reference
+    position_mm: float | None = None  # of the slice along the axis from feet to head; None: not a volume
 
     @property
     def key(self) -> str:

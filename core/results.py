@@ -1,8 +1,8 @@
 """Scores and tables on disk: what ``python -m core evaluate`` writes and the pages read.
 
 Three files per dataset: scores.csv (one row per run, case and class), cases.csv (one row per case) and
-summary.json, written last, which holds the checksums of the other two. Reading needs neither the dataset
-nor SciPy nor Keras.
+summary.json, written last, which holds the checksums of the others. Sets of CT volumes have a fourth, slices.csv
+(one row per run and slice of a whole volume). Reading needs neither the dataset nor SciPy nor Keras.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,27 @@ from core.metrics.overlap import Counts, reasons
 
 FORMAT = 2  # of the three files; a change of any formula or column gets a new number
 SCORES, CASES, SUMMARY = "scores.csv", "cases.csv", "summary.json"
-TEXT = ("run", "model", "case", "class", "group", "tag", "part", "size", "flags")
+SLICES = "slices.csv"  # of volumes only
+TEXT = ("run", "model", "case", "class", "group", "tag", "part", "size", "flags", "unit")
 WHOLE = ("tp", "fp", "fn", "tn", "n_ref", "n_pred", "tp_128", "fp_128", "fn_128", "tn_128")
-PLACES = ("index", "height", "width", "n_runs", "family", "disagreement_px")
+PLACES = (
+    "index",
+    "height",
+    "width",
+    "n_runs",
+    "family",
+    "disagreement_px",
+    "any_px",
+    "n_slices",
+    "first_index",
+)
+COUNTED = (
+    "_ref",
+    "_pred",
+    "_both",
+)  # endings of whole numbers: pixels of a class in a slice, lesions in a volume
+MEASURED = ("burden_ref", "burden_pred")  # percent, whatever their ending
+LESIONS = ("detected_0", "right_0", "detected_50", "right_50")
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # a spreadsheet may run such a cell
 
 
@@ -38,7 +56,10 @@ class Results:
     scores       per run, case and class: counts, ratios (NaN where undefined), ``why`` by metric
     cases        {case: tag, group, flags, size, disagreement ...}
     summary      the whole of summary.json: also intervals, comparisons, ranks, false_alarms, subgroups,
-                 leakage, seeds, paper
+                 leakage, seeds, paper; for volumes lesions, burden and copy_nearest
+    slices       of volumes, per run and slice: pixels of each class in the reference (``liver_ref``), in the
+                 prediction (``liver_pred``) and in both (``liver_both``); where networks are compared, the pixels
+                 that any of them marks as tumour (``any_px``) and that not all do (``disagreement_px``), else None
     """
 
     dataset: str
@@ -48,6 +69,7 @@ class Results:
     scores: list[dict[str, Any]]
     cases: dict[str, dict[str, Any]]
     summary: dict[str, Any]
+    slices: list[dict[str, Any]] = field(default_factory=list)
 
 
 def read_results(dataset: str) -> Results:
@@ -55,12 +77,14 @@ def read_results(dataset: str) -> Results:
     folder, again = places.results(dataset), f"Run: python -m core evaluate {dataset}"
     try:
         summary = json.loads((folder / SUMMARY).read_text("utf-8"))
-        content = {name: (folder / name).read_bytes() for name in (SCORES, CASES)}
+        promised = summary.get("files", {}) if isinstance(summary, dict) else {}
+        content = {
+            name: (folder / name).read_bytes() for name in {SCORES, CASES} | promised.keys() & {SLICES}
+        }
     except FileNotFoundError:
         raise DataMissing(f"No results in {places.shown(folder)}. {again}") from None
     except ValueError:
         raise DataRefused("damaged", f"{folder / SUMMARY} is not readable as JSON. {again}") from None
-    promised = summary.get("files", {}) if isinstance(summary, dict) else {}
     for name, found in content.items():
         if atomic.sha256(found) != promised.get(name):
             raise DataRefused("checksum", f"{folder / name} is not the file that {SUMMARY} names. {again}")
@@ -71,7 +95,8 @@ def read_results(dataset: str) -> Results:
     for row in cases.values():
         row["flags"] = tuple(filter(None, row["flags"].split(";")))
     runs = {name: summary["runs"][name] for name in summary["header"]["runs"]}
-    return Results(dataset, summary["header"], runs, summary["records"], scores, cases, summary)
+    slices = parse_csv(content[SLICES].decode("utf-8")) if SLICES in content else []
+    return Results(dataset, summary["header"], runs, summary["records"], scores, cases, summary, slices)
 
 
 def write_results(
@@ -79,12 +104,12 @@ def write_results(
     summary: Mapping[str, Any],
     scores: Sequence[Mapping[str, Any]],
     cases: Sequence[Mapping[str, Any]],
+    slices: Sequence[Mapping[str, Any]] = (),
 ) -> Path:
     """Store the results of one dataset, summary.json last; floats with six significant digits."""
     folder = places.results(dataset)
-    files = {
-        name: atomic.write_text(folder / name, csv_text(r)) for name, r in ((SCORES, scores), (CASES, cases))
-    }
+    tables = {SCORES: scores, CASES: cases} | ({SLICES: slices} if slices else {})
+    files = {name: atomic.write_text(folder / name, csv_text(rows)) for name, rows in tables.items()}
     sums = {name: atomic.sha256_file(path) for name, path in files.items()}
     return atomic.write_json(folder / SUMMARY, tidy({**summary, "files": sums}))
 
@@ -147,6 +172,10 @@ def parse_csv(text: str) -> list[dict[str, Any]]:
 def _value(name: str, cell: str) -> Any:
     if name in TEXT:
         return cell[1:] if cell.startswith("'") and _is_risky(cell[1:]) else cell
-    if name in WHOLE or name in PLACES:
+    if name in WHOLE or name in PLACES or name in LESIONS or _is_counted(name):
         return int(cell) if cell else None
     return float(cell) if cell else math.nan
+
+
+def _is_counted(name: str) -> bool:
+    return name.endswith(COUNTED) and name not in MEASURED

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,9 +53,9 @@ def make(name: str, dataset: str, members: Sequence[Member], seed: int) -> dict[
     sha256 of the canonical form of all the others. DataRefused ("too_few") when a part would be empty.
     """
     excluded = _excluded(members)
-    kept = sorted((m for m in members if m.case not in excluded), key=lambda m: _natural(m.case))
+    kept = sorted((m for m in members if m.case not in excluded), key=lambda m: natural(m.case))
     part = dict.fromkeys(excluded, "excluded") | _parts(name, kept, seed)
-    size = _sizes(kept)
+    size = terciles({m.case: m.share for m in kept if m.share})
     content: dict[str, Any] = {
         "name": name,
         "dataset": dataset,
@@ -76,7 +76,8 @@ def checksum(content: dict[str, Any]) -> str:
     return atomic.sha256(atomic.canonical({key: value for key, value in content.items() if key != "sha256"}))
 
 
-def _natural(case: str) -> tuple[str, int, str]:
+def natural(case: str) -> tuple[str, int, str]:
+    """A key to sort case ids by: name-2 comes before name-10."""
     head, _, number = case.rpartition("-")
     return (head, int(number), case) if number.isdigit() else (case, -1, case)
 
@@ -89,13 +90,12 @@ def _excluded(members: Sequence[Member]) -> dict[str, str]:
     return reasons | {m.case: "label conflict" for m in members if len(tags[m.exact]) > 1}
 
 
-def _sizes(kept: Sequence[Member]) -> dict[str, str]:
-    """Tercile of tumour area by case; cases without tumour are left out."""
-    shares = {m.case: m.share for m in kept if m.share}
-    if not shares:
+def terciles(amounts: Mapping[str, float]) -> dict[str, str]:
+    """One of SIZES by case, for these amounts of tumour, all above 0."""
+    if not amounts:
         return {}
-    limits = np.quantile(list(shares.values()), (1 / 3, 2 / 3))
-    return {case: SIZES[int(np.searchsorted(limits, share, side="left"))] for case, share in shares.items()}
+    limits = np.quantile(list(amounts.values()), (1 / 3, 2 / 3))
+    return {case: SIZES[int(np.searchsorted(limits, one, side="left"))] for case, one in amounts.items()}
 
 
 def _parts(name: str, kept: Sequence[Member], seed: int) -> dict[str, str]:

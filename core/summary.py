@@ -42,8 +42,8 @@ def summarise(
     pairs, orders = _compared(card, plans, rows)
     return {
         "inputs": inputs,
-        "header": _header(card, plans, inputs, cuts, left_out),
-        "runs": {plan.run.name: _run(plan, rows[plan.run.name][endpoint(card)]) for plan in plans},
+        "header": header(card, plans, inputs, cuts, left_out),
+        "runs": {plan.run.name: run_facts(plan, rows[plan.run.name][endpoint(card)]) for plan in plans},
         "families": [{"family": f, "runs": members} for f, members in by_priority(card, plans).items()],
         "records": records,
         "intervals": [
@@ -53,9 +53,9 @@ def summarise(
         "ranks": orders,
         "false_alarms": [{**_about(card, p, name), **tables.false_alarms(own)} for p, name, own in each],
         "subgroups": [s for p, name, own in each for s in tables.subgroups(own, _about(card, p, name))],
-        "ceilings": [{**_about(card, p, name), **_ceiling(own)} for p, name, own in each],
+        "ceilings": [{**_about(card, p, name), **ceiling(own)} for p, name, own in each],
         "leakage": _leakage(card, plans, records),
-        "seeds": _seeds(card, plans, records),
+        "seeds": seeds(card, plans, records),
         "paper": _paper(card, plans, records),
     }
 
@@ -73,7 +73,7 @@ def _about(card: DatasetCard, plan: Plan, class_name: str) -> dict[str, Any]:
     }
 
 
-def _header(
+def header(
     card: DatasetCard,
     plans: Sequence[Plan],
     inputs: Mapping[str, Any],
@@ -111,7 +111,7 @@ def _header(
     }
 
 
-def _run(plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
+def run_facts(plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
     """One run as the tables head it; counts of cases are those of the endpoint class."""
     run, alarms = plan.run, tables.false_alarms(rows)
     return {
@@ -136,7 +136,7 @@ def _run(plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _ceiling(rows: Sequence[Row]) -> dict[str, Any]:
+def ceiling(rows: Sequence[Row]) -> dict[str, Any]:
     """What the 128 grid allows: mean best Dice over the cases with a lesion, by size as well."""
     lesions = [row for row in rows if row["n_ref"] > 0]
     mean = overlap.mean_of([row["ceiling_dice"] for row in lesions])
@@ -156,14 +156,14 @@ def _compared(
     name = endpoint(card)
     for family, members in by_priority(card, plans).items():
         if len(members) > 1:
-            note = _single_run(plans, members)
+            note = single_run(plans, members)
             about = {"family": family, "dataset": card.name, "class": name}
             tests, order = tables.comparisons({run: rows[run][name] for run in members}, about, note)
             pairs, orders = pairs + tests, [*orders, order]
     return pairs, orders
 
 
-def _single_run(plans: Sequence[Plan], members: Sequence[str]) -> str:
+def single_run(plans: Sequence[Plan], members: Sequence[str]) -> str:
     """The caution that a comparison carries until every network was trained from three seeds."""
     seeds: dict[str, set[int]] = {plan.run.model: set() for plan in plans if plan.run.name in members}
     for plan in plans:
@@ -205,7 +205,7 @@ def _leakage(card: DatasetCard, plans: Sequence[Plan], records: Sequence[Row]) -
     return made
 
 
-def _seeds(card: DatasetCard, plans: Sequence[Plan], records: Sequence[Row]) -> list[dict[str, Any]]:
+def seeds(card: DatasetCard, plans: Sequence[Plan], records: Sequence[Row]) -> list[dict[str, Any]]:
     """Spread over seeds where a network was trained more than once under otherwise equal conditions."""
     found: dict[tuple[Any, ...], list[Plan]] = {}
     for plan in plans:

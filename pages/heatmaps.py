@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from core import list_methods, target_sentence
-from pages.parts import cached, case, maps, pickers, words
+from core import SIZE, DatasetCard, Slice, list_methods, target_sentence
+from pages.parts import cached, case, maps, pickers, volumes, words
+from pages.parts.case import Reading
 from pages.parts.choices import Choice
 from pages.parts.frame import frame
 from pages.parts.maps import Question
@@ -38,13 +39,19 @@ PAPER_BOX = """
 """
 
 
-def controls(layers: dict, name: str, *, has_reference: bool) -> tuple[list[Question], dict[str, str]]:
+def controls(
+    layers: dict, card: DatasetCard, *, has_reference: bool
+) -> tuple[list[Question], dict[str, str]]:
     """The row of choices above the pictures: the questions to ask, one row each, and how to draw the answers."""
     regions = {key: text for key, text in maps.REGIONS.items() if has_reference or key != "reference"}
     methods = {key: card.title for key, card in list_methods().items()}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = pickers.pick_options("Layer, deepest first; one row each", "layer", layers, "bottleneck")
         asked = pickers.pick_options("Region asked about; one row each", "region", regions, "predicted")
+        names = [card.foreground[-1]]
+        if len(card.classes) > 2:
+            titles = {name: name.capitalize() for name in card.classes}
+            names = pickers.pick_options("Class; one row each", "class", titles, names[0])
         with st.popover("Options", icon=":material/tune:"):
             look = {
                 "cam": pickers.pick_option("Method", "cam", methods, "gradcam"),
@@ -58,7 +65,10 @@ def controls(layers: dict, name: str, *, has_reference: bool) -> tuple[list[Ques
                 pickers.preset("Paper look", PAPER_LOOK)
                 pickers.preset("Back to our view", {})
     rows = [
-        Question(look["cam"], layer, maps.target_of(region, name)) for layer in chosen for region in asked
+        Question(look["cam"], layer, maps.target_of(region, name))
+        for name in names
+        for layer in chosen
+        for region in asked
     ]
     if len(rows) > MOST_ROWS:
         st.caption(f"The first {MOST_ROWS} of {len(rows)} rows are shown.")
@@ -78,14 +88,44 @@ def numbers(rows: list[list[maps.Map]]) -> None:
         st.caption(words.plain(target_sentence(asked.heatmap.run, asked.question.target)))
 
 
+def heatmaps_volume(choice: Choice) -> None:
+    """The page for one CT volume: maps of the slice the reader has settled on."""
+    key, side = "heatmaps-volume", SIZE
+    settled = volumes.settle(choice, key, side)
+    one, readings = settled.one, settled.readings
+    questions, look = controls(maps.layers_of(readings), choice.card, has_reference=one.has_reference)
+    rows = [maps.ask(question, readings, one) for question in questions]
+    shared, signed = look["scale"] == "shared", look["sign"] == "signed"
+    panels = []
+    for question, answers in zip(questions, rows, strict=True):
+        limit = maps.limits(answers, shared=shared, signed=signed)
+        panels.append(volumes.reference_panel(choice, side, question.title))
+        for one_map in answers:
+            drawn = maps.panel(one_map, limit.get(one_map.reading.model, 0.0), shared=shared)
+            panels.append(volumes.heat_panel(one_map.reading, settled.answers[one_map.reading.model], drawn))
+    volumes.draw(
+        choice,
+        panels,
+        key,
+        side,
+        mode="heatmap",
+        columns=len(readings) + 1,
+        colour_map=look["colours"],
+        signed=signed,
+        heat_slice=one.index,
+    )
+    volumes.offer(choice, settled)
+    ask_for_maps(readings, one, questions, rows)
+    explain(questions)
+    st.markdown(f"**Slice {one.index}**")
+    numbers(rows)
+
+
 def heatmaps(choice: Choice) -> None:
-    """The page for one case."""
-    case.chips(choice)
+    """The page for one picture."""
     one = cached.one_slice(choice.entry)
     readings = case.readings(choice, one)
-    questions, look = controls(
-        maps.layers_of(readings), choice.card.foreground[-1], has_reference=one.has_reference
-    )
+    questions, look = controls(maps.layers_of(readings), choice.card, has_reference=one.has_reference)
     rows = [maps.ask(question, readings, one) for question in questions]
     shared, signed = look["scale"] == "shared", look["sign"] == "signed"
     panels = []
@@ -106,15 +146,27 @@ def heatmaps(choice: Choice) -> None:
         caption=f"{choice.card.title} · {choice.entry.case} · {list_methods()[questions[0].method].title}",
         classes=choice.card.foreground,
     )
+    ask_for_maps(readings, one, questions, rows)
+    explain(questions)
+    numbers(rows)
+
+
+def ask_for_maps(
+    readings: list[Reading], one: Slice, questions: list[Question], rows: list[list[maps.Map]]
+) -> None:
+    """The offer to compute the maps of this slice that are not stored."""
     lacking = {
         a.reading.title: "evidence for the heatmap" for answers in rows for a in answers if maps.is_missing(a)
     }
     targets = list(dict.fromkeys(question.target for question in questions))
     case.offer(readings, one, lacking, (questions[0].method, questions[0].layer, targets))
+
+
+def explain(questions: list[Question]) -> None:
+    """What a map can say, and what the paper's recipe does."""
     st.markdown(BOX)
     if any(question.target.region == "whole_image" for question in questions):
         st.markdown(PAPER_BOX)
-    numbers(rows)
 
 
 with frame("Heatmaps"):
@@ -122,4 +174,8 @@ with frame("Heatmaps"):
     if chosen is None:
         case.no_match()
     else:
-        heatmaps(chosen)
+        case.chips(chosen)
+        if chosen.card.has_volumes:
+            volumes.guarded(heatmaps_volume, chosen)
+        else:
+            heatmaps(chosen)

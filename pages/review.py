@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core import Slice, score
-from pages.parts import cached, case, pickers, tables, words
+from pages.parts import cached, case, pickers, tables, volume_notes, volumes, words
 from pages.parts.case import Reading
 from pages.parts.choices import Choice
 from pages.parts.frame import frame, mend
@@ -63,9 +63,26 @@ def numbers(readings: list[Reading], scores: dict) -> None:
     )
 
 
+def review_volume(choice: Choice) -> None:
+    """The page for one CT volume; runs again, as a fragment, when the reader has settled on a slice."""
+    above, below = st.container(), st.container()
+    with below:
+        side = volumes.finer("review")
+    settled = volumes.settle(choice, "review-volume", side)
+    panels = [volumes.panel(reading, settled.answers[reading.model]) for reading in settled.readings]
+    with above:
+        reference = volumes.reference_panel(choice, side)
+        volumes.draw(choice, [reference, *panels], "review-volume", side, columns=len(panels) + 1)
+        volumes.offer(choice, settled)
+        volume_notes.under_panels(choice, settled)
+    with below:
+        volume_notes.few_patients(choice)
+        volume_notes.export(choice, settled)
+        volume_notes.table(settled)
+
+
 def review(choice: Choice) -> None:
-    """The page for one case."""
-    case.chips(choice)
+    """The page for one picture."""
     one = cached.one_slice(choice.entry)
     readings = case.readings(choice, one)
     name = choice.card.foreground[-1]
@@ -85,7 +102,6 @@ def review(choice: Choice) -> None:
     case.offer(readings, one, {r.title: "the prediction" for r in readings if r.is_missing})
     under_panels(readings, scores, one, name, label)
     numbers(readings, scores)
-    case.real_data_card(choice)
 
 
 with frame("Review"):
@@ -93,4 +109,9 @@ with frame("Review"):
     if chosen is None:
         case.no_match()
     else:
-        review(chosen)
+        case.chips(chosen)
+        if chosen.card.has_volumes:
+            volumes.guarded(review_volume, chosen)
+        else:
+            review(chosen)
+        case.real_data_card(chosen)

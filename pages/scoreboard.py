@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from core import PAPER_TABLE_2, DataRefused
-from pages.parts import cached, case, choices, figures, pickers, tables, words
+from pages.parts import cached, case, choices, figures, pickers, tables, volume_board, volume_tables, words
 from pages.parts.frame import NOTICE, frame
 
 DISTRIBUTIONS = {"dice": "Dice", "recall": "Recall", "precision": "Precision", "iou": "IoU"}
@@ -76,13 +76,16 @@ def as_published(stored: Any, runs: dict[str, str], name: str) -> None:
 
 def learning_curves(runs: dict[str, str]) -> None:
     """Loss, validation Dice and validation false alarms of the trainings."""
-    known = {run.name: run for run in cached.runs() if run.name in runs}
-    histories = {run.model: cached.history(name) for name, run in known.items()}
+    known: dict[str, Any] = {}
+    for run in cached.runs():
+        if run.name in runs:
+            known.setdefault(run.model, run)  # of several folds the first
+    histories = {model: cached.history(run.name) for model, run in known.items()}
     histories = {model: rows for model, rows in histories.items() if rows}
     if not histories:
         st.info("No training history is kept for these networks.")
         return
-    best = {run.model: run.best_epoch for run in known.values()}
+    best = {model: run.best_epoch for model, run in known.items()}
     for column, what in zip([*st.columns(2), *st.columns(2)], figures.CURVES, strict=True):
         if any(what in rows[0] for rows in histories.values()):
             title = figures.CURVES[what]
@@ -126,6 +129,64 @@ def worst_cases(stored: Any, runs: dict[str, str], name: str, *, prepared: bool)
                 case.link(row["case"], words.pixels(row["n_pred"]), stored.dataset, prepared=prepared)
 
 
+def pictures(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:
+    """The tabs of a dataset of pictures."""
+    class_name = stored.header["endpoint"]["class"]
+    st.caption(words.plain(tables.header_line(stored, next(iter(runs)))))
+    tabs = st.tabs(["Scores", "As published", "Learning curves", "Every case", "Worst cases", "Download"])
+    with tabs[0]:
+        scores(stored, runs, class_name)
+    with tabs[1]:
+        as_published(stored, runs, class_name)
+    with tabs[2]:
+        learning_curves(runs)
+    with tabs[3]:
+        every_case(stored, runs, class_name)
+    with tabs[4]:
+        worst_cases(stored, runs, class_name, prepared=prepared)
+    with tabs[5]:
+        download(stored)
+
+
+def volumes(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:
+    """The tabs of a dataset of CT volumes; a split by slices has but pooled figures."""
+    first = next(iter(runs))
+    st.caption(words.plain(volume_tables.header_line(stored, first)))
+    is_sliced = volume_tables.by_slice(stored, runs)
+    tabs = dict(zip(volume_board.TABS, st.tabs(volume_board.TABS), strict=True))
+    with tabs["Scores"]:
+        if is_sliced:
+            volume_board.only_slices(stored, runs)
+        else:
+            volume_board.warn_of_few(stored, first)
+            volume_board.scores(stored, runs)
+    for name, show in (
+        ("Surfaces and volumes", volume_board.surfaces_and_volumes),
+        ("Lesions", volume_board.lesions),
+    ):
+        with tabs[name]:
+            if is_sliced:
+                st.info(
+                    "Slices drawn at random are no volume: nothing to measure in mm, no lesions to match."
+                )
+            else:
+                volume_board.warn_of_few(stored, first)
+                show(stored, runs)
+    with tabs["As published"]:
+        volume_board.as_published(stored, runs)
+    with tabs["Leakage"]:
+        volume_board.leakage(stored)
+    with tabs["Learning curves"]:
+        learning_curves(volume_tables.trainings(stored, runs))
+    with tabs["Every volume"]:
+        if is_sliced:
+            st.info("Slices drawn at random are no volume.")
+        else:
+            volume_board.every_volume(stored, runs, prepared=prepared)
+    with tabs["Download"]:
+        download(stored)
+
+
 def download(stored: Any) -> None:
     """Everything on this page as files."""
     st.download_button(
@@ -156,27 +217,14 @@ def scoreboard(name: str) -> None:
             f"To open cases: `python -m core prepare {name} --from FOLDER`",
             icon=":material/image_not_supported:",
         )
-    for problem in tables.out_of_date(stored, cached.runs(), runs):
+    for problem in tables.out_of_date(stored, cached.runs(), volume_tables.trainings(stored, runs)):
         st.error(words.plain(problem), icon=":material/error:")
         st.code(f"python -m core evaluate {name}", language="bash")
     if not runs:
         st.info("The chosen networks have no stored results here. Choose others in the sidebar.")
         return
-    class_name = stored.header["endpoint"]["class"]
-    st.caption(words.plain(tables.header_line(stored, next(iter(runs)))))
-    tabs = st.tabs(["Scores", "As published", "Learning curves", "Every case", "Worst cases", "Download"])
-    with tabs[0]:
-        scores(stored, runs, class_name)
-    with tabs[1]:
-        as_published(stored, runs, class_name)
-    with tabs[2]:
-        learning_curves(runs)
-    with tabs[3]:
-        every_case(stored, runs, class_name)
-    with tabs[4]:
-        worst_cases(stored, runs, class_name, prepared=prepared)
-    with tabs[5]:
-        download(stored)
+    show = volumes if volume_tables.is_volumes(stored) else pictures
+    show(stored, runs, prepared=prepared)
 
 
 with frame("Scoreboard"):

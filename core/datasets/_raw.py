@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core.nifti import Grid
+
 
 @dataclass(frozen=True)
 class Case:
@@ -32,3 +34,25 @@ class RawSlice:
     tag: str
     flags: tuple[str, ...] = ()
     spacing_mm: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RawVolume:
+    """What is kept of one CT volume, in display orientation: slice 0 nearest the feet, patient right screen left.
+
+    grid          of the file, so that exports go back to it; spacing in display order
+    n_slices      of the whole volume
+    class_pixels  (n_slices, 2) int64, pixels of label 1 and of label 2 in every slice, or None without a reference
+    indices       the slices kept, ascending
+    pictures      (n, H, W) int16 HU
+    references    (n, H, W) uint8 labels, or None
+    """
+
+    grid: Grid
+    n_slices: int
+    class_pixels: np.ndarray | None
+    indices: tuple[int, ...]
+    pictures: np.ndarray
+    references: np.ndarray | None
+    tag: str = ""
+    flags: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ Row = Mapping[str, Any]
 LESION_METRICS = ("recall", "precision", "iou", "dice")  # these follow the rule for empty masks
 PLAIN_METRICS = ("accuracy", "specificity")  # defined on every image, and read beside the prevalence only
 ENTROPIES = ("bce", "cce")
+DISTANCES = ("hd95", "hd", "assd", "rmsd")  # undefined where one of the two masks is empty
 RULE = overlap.DEFAULT_RULE
 EVERY_IMAGE = "every image"
 SUMMED = "counts of every image summed"
@@ -37,8 +38,8 @@ def small(row: Row) -> Counts:
 
 def case_value(row: Row, metric: str, unit: str = "px") -> float:
     """What one case adds to the mean over cases under ``lesion-cases``; NaN where it adds nothing."""
-    if metric == "hd95":
-        return float(row[f"hd95_{unit}"])
+    if metric not in overlap.METRICS:
+        return float(row[metric] if metric in row else row[f"{metric}_{unit}"])
     return overlap.under_rule(metric, native(row), RULE)
 
 
@@ -47,25 +48,25 @@ def records(rows: Sequence[Row], about: Mapping[str, Any], unit: str, binary: bo
 
     ``about`` holds what they share: run, model, dataset, class, split ... An undefined value is NaN with ``why``.
     """
-    made = [_per_case(rows, metric, unit) for metric in (*LESION_METRICS, "hd95", *PLAIN_METRICS)]
-    made += [_false_alarm_rate(rows)]
+    made = [per_case(rows, metric, unit) for metric in (*LESION_METRICS, "hd95", *PLAIN_METRICS)]
+    made += [false_alarm_rate(rows)]
     made += [
-        _entropy(rows, metric, convention) for convention in ("per_case", "pooled") for metric in ENTROPIES
+        entropy(rows, metric, convention) for convention in ("per_case", "pooled") for metric in ENTROPIES
     ]
     total = overlap.pooled([native(row) for row in rows])
     why = overlap.reasons(total)
     for metric, value in overlap.ratios(total).items():
-        made.append(_record(metric, "pooled", value, len(rows), rule=SUMMED, why=why.get(metric)))
+        made.append(record(metric, "pooled", value, len(rows), rule=SUMMED, why=why.get(metric)))
     prevalence = total.n_ref / total.total if total.total else math.nan
-    for record in made:
-        if record["metric"] in PLAIN_METRICS:
-            record["prevalence"] = prevalence
+    for one in made:
+        if one["metric"] in PLAIN_METRICS:
+            one["prevalence"] = prevalence
     if binary and rows:
         made += _paper_binary(rows)
-    return [{**about, **record} for record in made]
+    return [{**about, **one} for one in made]
 
 
-def _record(
+def record(
     metric: str,
     convention: str,
     value: float,
@@ -75,6 +76,7 @@ def _record(
     why: str | None = None,
     **more: Any,
 ) -> dict[str, Any]:
+    """One number with what it must carry; a NaN gets its reason."""
     made = {
         "metric": metric,
         "convention": convention,
@@ -88,23 +90,25 @@ def _record(
     return made | more
 
 
-def _per_case(rows: Sequence[Row], metric: str, unit: str) -> dict[str, Any]:
+def per_case(rows: Sequence[Row], metric: str, unit: str) -> dict[str, Any]:
+    """The mean of a metric over cases under ``lesion-cases``, with median, quartiles and its own n."""
     lesion_rows = [row for row in rows if row["n_ref"] > 0]
     if metric in PLAIN_METRICS:
         mean = overlap.mean_of([overlap.METRICS[metric](native(row)) for row in rows], EVERY_IMAGE)
     else:
         mean = overlap.mean_of([case_value(row, metric, unit) for row in lesion_rows], RULE)
     more: dict[str, Any] = {"median": mean.median, "q1": mean.quartiles[0], "q3": mean.quartiles[1]}
-    more |= {"undefined": mean.left_out, "unit": unit if metric == "hd95" else "ratio"}
-    if metric in ("hd95", "precision"):
+    more |= {"undefined": mean.left_out, "unit": unit if metric in DISTANCES else "ratio"}
+    if metric in (*DISTANCES, "precision"):
         more["missed"] = sum(row["n_pred"] == 0 for row in lesion_rows)
-    return _record(metric, "per_case", mean.value, mean.n, rule=mean.rule, **more)
+    return record(metric, "per_case", mean.value, mean.n, rule=mean.rule, **more)
 
 
-def _false_alarm_rate(rows: Sequence[Row]) -> dict[str, Any]:
+def false_alarm_rate(rows: Sequence[Row]) -> dict[str, Any]:
+    """Share of the lesion-free cases that a run draws on."""
     alarms = false_alarms(rows)
     n, drawn = alarms["lesion_free"], alarms["drawn_on"]
-    return _record(
+    return record(
         "false_alarm_rate",
         "per_case",
         drawn / n if n else math.nan,
@@ -136,10 +140,11 @@ def false_alarms(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _entropy(rows: Sequence[Row], metric: str, convention: str) -> dict[str, Any]:
+def entropy(rows: Sequence[Row], metric: str, convention: str) -> dict[str, Any]:
+    """Mean cross-entropy on the 128 grid."""
     mean = overlap.mean_of([row[metric] for row in rows], EVERY_IMAGE)
     note = conventions.PAPER_TABLE_2["entropy_wording"]
-    return _record(
+    return record(
         metric, convention, mean.value, mean.n, grid="128 x 128", rule=EVERY_IMAGE, unit="nats", note=note
     )
 
@@ -148,30 +153,36 @@ def _paper_binary(rows: Sequence[Row]) -> list[dict[str, Any]]:
     values = conventions.paper_binary([small(row) for row in rows], [row["bce"] for row in rows])
     notes = {"iou": conventions.IOU_NOTE, "bce": conventions.PAPER_TABLE_2["entropy_wording"]}
     return [
-        _record(metric, "paper-binary", value, len(rows), grid="128 x 128", rule="empty-is-zero")
+        record(metric, "paper-binary", value, len(rows), grid="128 x 128", rule="empty-is-zero")
         | ({"note": notes[metric]} if metric in notes else {})
         for metric, value in values.items()
     ]
 
 
-def intervals(rows: Sequence[Row], about: Mapping[str, Any], unit: str) -> list[dict[str, Any]]:
+def intervals(
+    rows: Sequence[Row],
+    about: Mapping[str, Any],
+    unit: str,
+    metrics: Sequence[str] = (*LESION_METRICS, "hd95"),
+    n_unit: str = "groups",
+) -> list[dict[str, Any]]:
     """Mean over groups with its 95 % interval, per metric, with the heading that must stand beside it."""
     made = []
-    for metric in (*LESION_METRICS, "hd95"):
+    for metric in metrics:
         groups = statistics.group_means(
             [case_value(r, metric, unit) for r in rows], [r["group"] for r in rows]
         )
         found = statistics.interval(list(groups.values()))
-        shown = f"{metric} ({unit})" if metric == "hd95" else metric
+        shown = f"{metric} ({unit})" if metric in DISTANCES else metric
         made.append(
             {
                 **about,
                 "metric": metric,
                 "rule": RULE,
                 **_as_dict(found),
-                "n_unit": "groups",
-                "heading": f"{about['class']} · {shown} · mean over groups · {RULE} · p>0.5 · native · "
-                f"n={found.n} groups · split {about['split_sha256'] or 'none'}",
+                "n_unit": n_unit,
+                "heading": f"{about['class']} · {shown} · mean over {n_unit} · {RULE} · {about['threshold']} · "
+                f"native · n={found.n} {n_unit} · split {about['split_sha256'] or 'none'}",
             }
         )
     return made
@@ -181,24 +192,29 @@ def _as_dict(found: statistics.Interval) -> dict[str, Any]:
     return {"value": found.mean, "low": found.low, "high": found.high, "n": found.n, "note": found.note}
 
 
-def subgroups(rows: Sequence[Row], about: Mapping[str, Any]) -> list[dict[str, Any]]:
+def subgroups(
+    rows: Sequence[Row],
+    about: Mapping[str, Any],
+    by_which: Sequence[str] = ("tag", "size"),
+    n_unit: str = "groups",
+) -> list[dict[str, Any]]:
     """Dice of the cases with a lesion by tag and by size tercile: exploratory, without any p."""
     made = []
     lesions = [row for row in rows if row["n_ref"] > 0]
-    for by in ("tag", "size"):
+    for by in by_which:
         for level in sorted({row[by] for row in lesions}):
             members = [row for row in lesions if row[by] == level]
             groups = statistics.group_means(
                 [case_value(row, "dice") for row in members], [row["group"] for row in members]
             )
             found = _as_dict(statistics.interval(list(groups.values())))
-            more = {"n_unit": "groups", "cases": len(members), "rule": RULE, "kind": "exploratory"}
+            more = {"n_unit": n_unit, "cases": len(members), "rule": RULE, "kind": "exploratory"}
             made.append({**about, "metric": "dice", "by": by, "level": level, **found, **more})
     return made
 
 
 def comparisons(
-    rows: Mapping[str, Sequence[Row]], about: Mapping[str, Any], note: str = ""
+    rows: Mapping[str, Sequence[Row]], about: Mapping[str, Any], note: str = "", n_unit: str = "groups"
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Every pair of comparable runs on the endpoint Dice, Holm-corrected, and the stability of their order.
 
@@ -219,7 +235,7 @@ def comparisons(
     shares = {
         "metric": "dice",
         "rule": RULE,
-        "n_unit": "groups",
+        "n_unit": n_unit,
         "left_out": len(seen) - len(shared),
         "kind": note,
     }
@@ -275,15 +291,3 @@ def size_name(percent: float, cuts: tuple[float, float]) -> str:
     if percent <= 0:
         return "none"
     return "small" if percent <= cuts[0] else "medium" if percent <= cuts[1] else "large"
-
-
-def disagreement(masks: Sequence[np.ndarray]) -> tuple[int, float]:
-    """How far the masks of several runs differ: |union| - |intersection| in pixels, and its share of the union.
-
-    (0, 0.0) when the union is empty or there are fewer than two masks.
-    """
-    if len(masks) < 2:
-        return 0, 0.0
-    stack = np.stack([mask.astype(bool) for mask in masks])
-    union, shared = int(stack.any(axis=0).sum()), int(stack.all(axis=0).sum())
-    return union - shared, (union - shared) / union if union else 0.0

@@ -8,6 +8,7 @@ all sessions.
 from __future__ import annotations
 
 import gc
+import gzip
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,20 +25,26 @@ from core import (
     Slice,
     SliceEntry,
     Target,
+    Volume,
     heatmap,
     list_datasets,
     list_runs,
     list_slices,
     predict,
+    predict_many,
     read_card,
     read_card_json,
     read_history,
     read_results,
     read_slice,
     read_split,
+    read_volume,
     stored_heatmap,
     stored_prediction,
+    volume_grid,
 )
+from pages.parts import stacks
+from pages.parts.stacks import Answer, Drawn
 
 FRESH = 5  # seconds a listing may be old: a command typed in a terminal shows up soon
 
@@ -51,6 +58,12 @@ def settle() -> bool:
     gc.collect()
     gc.freeze()
     return True
+
+
+@st.cache_resource(show_spinner=False, max_entries=128)
+def compressed(name: str, _content: bytes) -> bytes:
+    """gzip of bytes, without its time stamp; ``name`` is their checksum, so equal content is packed once."""
+    return gzip.compress(_content, 6, mtime=0)
 
 
 @st.cache_resource(show_spinner=False, ttl=FRESH, max_entries=1)
@@ -69,6 +82,15 @@ def runs() -> tuple[Run, ...]:
 def slices(dataset: str) -> tuple[SliceEntry, ...]:
     """The index of one dataset."""
     return list_slices(dataset)
+
+
+@st.cache_resource(show_spinner=False, ttl=FRESH, max_entries=8)
+def volumes(dataset: str) -> tuple[SliceEntry, ...]:
+    """The index of a dataset of volumes with one entry per volume, see ``stacks.merged``."""
+    by_case: dict[str, list[SliceEntry]] = {}
+    for entry in slices(dataset):
+        by_case.setdefault(entry.case, []).append(entry)
+    return tuple(stacks.merged(found) for found in by_case.values())
 
 
 @st.cache_resource(show_spinner=False, ttl=FRESH, max_entries=8)
@@ -123,9 +145,91 @@ def _slice(dataset: str, case: str, index: int, content: str) -> Slice:
     return read_slice(dataset, case, index)
 
 
+def slice_of(entry: SliceEntry, index: int) -> Slice:
+    """One slice of a volume by its number in the whole volume."""
+    return _slice(entry.dataset, entry.case, index, _content(entry))
+
+
 def one_slice(entry: SliceEntry) -> Slice:
     """The slice of an index entry; the dataset's checksum is part of the key, so a new one is read anew."""
-    return _slice(entry.dataset, entry.case, entry.index, str(card_json(entry.dataset).get("sha256", "")))
+    return _slice(entry.dataset, entry.case, entry.index, _content(entry))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _volume(dataset: str, case: str, content: str) -> Volume:
+    return read_volume(dataset, case)
+
+
+def volume(entry: SliceEntry) -> Volume:
+    """The volume of a case, memory-mapped."""
+    return _volume(entry.dataset, entry.case, _content(entry))
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _slices_in(dataset: str, case: str, content: str) -> int:
+    return volume_grid(dataset, case)[1]
+
+
+def slices_in(entry: SliceEntry) -> int:
+    """How many slices the whole volume has, stored or not."""
+    return _slices_in(entry.dataset, entry.case, _content(entry))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _drawn(dataset: str, case: str, side: int, content: str) -> Drawn:
+    return stacks.drawn(_volume(dataset, case, content), side)
+
+
+def drawn(entry: SliceEntry, side: int) -> Drawn:
+    """The slices of a volume on the grid they are drawn on."""
+    return _drawn(entry.dataset, entry.case, side, _content(entry))
+
+
+class _Missing(Exception):
+    """Not every slice of a volume is stored; an exception, so that this is not kept."""
+
+
+@st.cache_resource(show_spinner=False, max_entries=24)
+def _answer(run: str, weights: str, dataset: str, case: str, side: int, content: str) -> Answer:
+    grid = _drawn(dataset, case, side, content)
+    probabilities = []
+    for index in grid.indices:
+        found = stored_prediction(run, read_slice(dataset, case, index))
+        if found is None:
+            raise _Missing
+        probabilities.append(found.probability)
+    return stacks.answer(probabilities, (grid.pictures.shape[1], grid.pictures.shape[2]))
+
+
+def answer(run: Run, entry: SliceEntry, side: int) -> Answer | None:
+    """What a network drew on a whole volume, or None while a slice of it is not stored; loads no network."""
+    try:
+        return _answer(run.name, run.weights_sha256, entry.dataset, entry.case, side, _content(entry))
+    except _Missing:
+        return None
+
+
+def compute_volume(
+    runs_wanted: Sequence[Run], entry: SliceEntry, report: Callable[[float, str], None]
+) -> list[str]:
+    """Compute and store the predictions of a whole volume, one network after the other, in batches.
+
+    ``report(share done, text)``. Returns a sentence for each network that failed.
+    """
+    slices_wanted = [read_slice(entry.dataset, entry.case, index) for index in volume(entry).indices]
+    failed = []
+    for at, run in enumerate(runs_wanted):
+
+        def batch(done: int, total: int, text: str, at: int = at) -> None:
+            report((at + done / total) / len(runs_wanted), f"{text}, slice {done} of {total}")
+
+        failed += _tried(run, lambda run=run, batch=batch: predict_many(run.name, slices_wanted, batch))
+    return failed
+
+
+def _content(entry: SliceEntry) -> str:
+    """The checksum of the prepared data: part of every key, so that a new preparation is read anew."""
+    return str(card_json(entry.dataset).get("sha256", ""))
 
 
 @st.cache_resource(show_spinner=False)
@@ -158,19 +262,26 @@ def compute(
 
     Returns a sentence for each network that failed: one that cannot be loaded does not stop the others.
     """
-    failed = []
     method, layer, targets = question or ("", "", ())
-    for run in runs_wanted:
-        key = (run.name, run.weights_sha256)
-        try:
-            report(f"{run.name}: prediction")
-            found = predict(run.name, one)
-            for target in targets:
-                report(f"{run.name}: evidence for the {target.region.replace('_', ' ')}")
-                heatmap(run.name, one, found, method, layer, target)
-            _refusals().pop(key, None)
-        except CoreError as error:
-            if isinstance(error, RunRefused):
-                _refusals()[key] = str(error)
-            failed.append(f"{run.name}: {error}")
-    return failed
+
+    def work(run: Run) -> None:
+        report(f"{run.name}: prediction")
+        found = predict(run.name, one)
+        for target in targets:
+            report(f"{run.name}: evidence for the {target.region.replace('_', ' ')}")
+            heatmap(run.name, one, found, method, layer, target)
+
+    return [sentence for run in runs_wanted for sentence in _tried(run, lambda run=run: work(run))]
+
+
+def _tried(run: Run, work: Callable[[], object]) -> list[str]:
+    """Do the work with a network; a sentence if it failed. A refusal is remembered for this server."""
+    key = (run.name, run.weights_sha256)
+    try:
+        work()
+    except CoreError as error:
+        if isinstance(error, RunRefused):
+            _refusals()[key] = str(error)
+        return [f"{run.name}: {error}"]
+    _refusals().pop(key, None)
+    return []

@@ -182,15 +182,18 @@ def real_data_card(choice: Choice) -> None:
     """On a phantom: the steps to real images."""
     if not choice.card.synthetic or any(not card.synthetic for card in cached.datasets()):
         return
+    kind, name, source = ("breast ultrasound", "busi", "BUSI images")
+    if choice.card.has_volumes:
+        kind, name, source = ("liver CT", "lits", "LiTS volumes")
     with st.container(border=True):
         st.markdown(
             "**You are looking at a computer-drawn phantom**, read by networks trained on phantoms. "
-            "To see real breast ultrasound:"
+            f"To see real {kind}:"
         )
         st.markdown(
-            "1. download the BUSI images and unpack them into a folder\n"
-            "2. `python -m core prepare busi --from FOLDER`\n"
-            "3. `python -m core evaluate busi`"
+            f"1. download the {source} and unpack them into a folder\n"
+            f"2. `python -m core prepare {name} --from FOLDER`\n"
+            f"3. `python -m core evaluate {name}`"
         )
 
 

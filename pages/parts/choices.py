@@ -9,7 +9,7 @@ from typing import Any
 from core import CoreError, DatasetCard, Run, SliceEntry, list_networks, read_card
 from pages.parts import cached
 
-BUILT_IN = ("busi", "phantom_busi")  # named on the about page even before anything is prepared
+BUILT_IN = ("busi", "lits", "phantom_busi", "phantom_lits")  # on the about page even before they are prepared
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,11 @@ def evaluated() -> list[str]:
 
 
 def entries(dataset: str) -> tuple[SliceEntry, ...]:
-    """The index of a dataset; empty when it is not prepared here."""
-    return cached.slices(dataset) if prepared(dataset) else ()
+    """The cases of a dataset, a volume being one case; empty when it is not prepared here."""
+    card = prepared(dataset)
+    if card is None:
+        return ()
+    return cached.volumes(dataset) if card.has_volumes else cached.slices(dataset)
 
 
 def opening_dataset() -> str:
@@ -153,7 +156,7 @@ def matching(sel: Selection, card: DatasetCard) -> list[SliceEntry]:
     found = [
         entry
         for entry in entries(card.name)
-        if (sel.part == "all" or part_of(entry, card, runs) in (sel.part, "external"))
+        if (sel.part == "all" or part_of(entry, card, runs) in (sel.part, "external", "mixed"))
         and (not sel.tags or entry.tag in sel.tags)
         and (not sel.flagged or entry.flags)
     ]
@@ -162,7 +165,11 @@ def matching(sel: Selection, card: DatasetCard) -> list[SliceEntry]:
 
 def label(entry: SliceEntry, disagreement: float | None) -> str:
     """A case in a list: its name, kind, disagreement and whether it is flagged."""
-    said = [entry.case] if entry.case.startswith(entry.tag) else [entry.case, entry.tag]
+    said = (
+        [entry.case]
+        if entry.case.startswith(entry.tag) or entry.position_mm is not None
+        else [entry.case, entry.tag]
+    )
     if disagreement is not None:
         said.append(f"{disagreement:.2f}")
     return " · ".join([*said, "flagged"] if entry.flags else said)

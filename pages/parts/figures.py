@@ -77,8 +77,13 @@ def spread(values: Mapping[str, Mapping[str, float]], metric: str) -> go.Figure:
     return figure.update_layout(showlegend=False)
 
 
-def intervals(rows: Sequence[tuple[str, str, float, float, float]], metric: str) -> go.Figure:
-    """Means over groups with their 95 % intervals: rows of (network, title, mean, low, high); NaN: a point only."""
+def intervals(
+    rows: Sequence[tuple[str, str, float, float, float]], metric: str, unit: str = "groups"
+) -> go.Figure:
+    """Means over groups (or patients) with their 95 % intervals; NaN limits: a point only.
+
+    ``rows`` are (network, title, mean, low, high).
+    """
     figure = go.Figure()
     for model, title, mean, low, high in rows:
         known = low == low and high == high
@@ -98,7 +103,7 @@ def intervals(rows: Sequence[tuple[str, str, float, float, float]], metric: str)
             },
         )
     figure = _laid_out(
-        figure, f"{metric}: mean over groups, 95 % interval", metric, height=90 + 45 * len(rows)
+        figure, f"{metric}: mean over {unit}, 95 % interval", metric, height=90 + 45 * len(rows)
     )
     figure.update_yaxes(autorange="reversed")
     return figure.update_layout(showlegend=False).update_xaxes(range=[0, 1])

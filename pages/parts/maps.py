@@ -35,7 +35,7 @@ EXPLAINED = {  # numbers under a map: title, and what it means
     "pointing_hit": ("Pointing game", "is the hottest point on the outline, half a cell of leeway?"),
     "raw_maximum": ("Raw maximum", "the strongest supporting evidence, before any scaling"),
     "score": ("Score explained", "mean of the score over the region asked about"),
-    "mean_probability": ("Mean probability", "of the tumour, over the region asked about"),
+    "mean_probability": ("Mean probability", "of the class, over the region asked about"),
     "redundancy": ("Redundancy", "rank correlation of map and probability; from 0.95 the map is a copy"),
 }
 
@@ -51,7 +51,8 @@ class Question:
     @property
     def title(self) -> str:
         """The row's heading."""
-        return f"{words.layer(self.layer)} · {self.target.region.replace('_', ' ')}"
+        asked = f"{words.layer(self.layer)} · {self.target.region.replace('_', ' ')}"
+        return asked if self.target.class_name == "tumour" else f"{self.target.class_name} · {asked}"
 
 
 @dataclass(frozen=True, eq=False)

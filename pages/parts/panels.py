@@ -45,6 +45,48 @@ COLOUR_MAPS: Mapping[str, str] = {
 SIGNED_MAP = "#2166ac #67a9cf #f7f7f7 #fdb863 #e66101"  # speaks against .. neutral at 0 .. speaks for
 
 
+WINDOWS = (  # name, width and level in HU: keys 1 to 4; the fifth is what the networks were given
+    ("Soft tissue", 400, 40),
+    ("Liver", 150, 30),
+    ("Liver, portal venous", 150, 90),
+    ("Bone", 2500, 480),
+)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Which slices of a volume a stack of pictures holds, from the feet up.
+
+    indices       slice numbers in the whole volume, ascending
+    source        (H, W) of the slices as they were taken
+    positions_mm  of each slice along the axis from feet to head; empty where unknown
+    total         slices in the whole volume; 0: those up to the last one here
+    start         the slice to open with, a number of ``indices``
+    spacing_mm    (row, column) of the pixels as they are sent; None where there is no physical scale
+    windows       (name, width, level) in HU, in the order of the keys 1 to 5; empty for 8-bit pictures
+    heat_slice    the slice whose heatmaps the panels hold; None where there are none to ask for
+    """
+
+    indices: tuple[int, ...]
+    source: tuple[int, int]
+    positions_mm: tuple[float, ...] = ()
+    total: int = 0
+    start: int = 0
+    spacing_mm: tuple[float, float] | None = None
+    windows: tuple[tuple[str, float, float], ...] = ()
+    heat_slice: int | None = None
+
+    def __post_init__(self) -> None:
+        rising = all(a < b for a, b in zip(self.indices, self.indices[1:], strict=False))
+        require(bool(self.indices) and rising, "indices", "ascending slice numbers", self.indices[:8])
+        placed = len(self.positions_mm) in (0, len(self.indices))
+        require(placed, "positions_mm", f"{len(self.indices)} positions or none", len(self.positions_mm))
+        require(all(width > 0 for _, width, _ in self.windows), "windows", "widths > 0", self.windows)
+        if self.spacing_mm is not None:
+            good = all(math.isfinite(mm) and mm > 0 for mm in self.spacing_mm)
+            require(good, "spacing_mm", "two lengths > 0", self.spacing_mm)
+
+
 @dataclass(frozen=True, eq=False)
 class HeatLayer:
     """One heatmap as it is shown.
@@ -84,8 +126,9 @@ class Panel:
     run               run and weights hash, printed on exported pictures ("busi-unet-0 · 1a2b3c4d")
     notes             lines of text under the picture, such as what was missed
     colour, dash      style of the outline, from STYLES
-    labels            (H, W) uint8 on the picture's grid, or None where there is nothing to draw
-    probability       (h, w) in 0..1 of the class shown, or None
+    labels            (H, W) or (n, H, W) uint8 on the picture's grid, or None where there is nothing to draw
+    probability       (h, w) or (n, h, w) in 0..1 of the last class, (classes, n, h, w) of each, or None; also
+                      uint8 with 255 for 1
     message           words for when nothing can be drawn ("predicts no tumour here", "weights rejected: ...")
     summary           a short sentence for screen readers ("Dice 0.81"); not drawn
     network           panels of one network share it: it names the votes and the legend; default the title
@@ -111,8 +154,10 @@ class Panel:
         if self.labels is not None:
             require(self.labels.dtype == np.uint8, "labels", "uint8", self.labels.dtype)
         if self.probability is not None:
+            known = self.probability.ndim in (2, 3, 4)
+            require(known, "probability", "(h, w), (n, h, w) or (classes, n, h, w)", self.probability.shape)
+        if self.probability is not None and self.probability.dtype != np.uint8:
             low, high = float(self.probability.min()), float(self.probability.max())
-            require(self.probability.ndim == 2, "probability", "(h, w)", self.probability.shape)
             require(low >= 0 and high <= 1, "probability", "values in 0..1", (low, high))
         shown = self.is_reference or self.labels is not None or self.probability is not None or self.heat
         require(bool(shown or self.message), "message", "words for a panel without anything to draw", "none")

@@ -57,6 +57,17 @@ def _write_address() -> None:
     st.session_state["address"] = _read_address()
 
 
+def reported(key: str) -> object:
+    """What the viewer with this key reported last in this session, to be checked by ``viewer.settled``."""
+    return getattr(st.session_state.get(key), "view", None)
+
+
+def asked_slice() -> int | None:
+    """The slice that the address names; the viewer keeps it there."""
+    given = st.query_params.get("k", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 6 else None
+
+
 def adopt_address() -> None:
     """Take over the address if it is not what this session wrote last. Nothing in it can raise.
 
@@ -200,9 +211,9 @@ def pick_case() -> Choice | None:
             return None
         by_case = {entry.case: entry for entry in found}
         entry = by_case[selection().case]
+        ordered = ", by disagreement" if order else ""
         st.selectbox(
-            f"Case {list(by_case).index(entry.case) + 1} of {len(by_case)}"
-            + (", by disagreement" if order else ""),
+            f"Case {list(by_case).index(entry.case) + 1} of {len(by_case)}{ordered}",
             list(by_case),
             format_func=lambda case: choices.label(by_case[case], order.get(case)),
             key=_seed("w_case", entry.case),
@@ -214,24 +225,16 @@ def pick_case() -> Choice | None:
     pick_networks(list(choices.run_sets(name)))
     runs = choices.chosen_runs(selection(), name)
     with st.sidebar:
-        st.toggle(
-            "Letter shortcuts: P, N",
-            key=_seed("w_letters", sel.letters),
-            on_change=_took("w_letters", "letters"),
-        )
+        took = _took("w_letters", "letters")
+        st.toggle("Letter shortcuts: P, N", key=_seed("w_letters", sel.letters), on_change=took)
     return Choice(card, entry, choices.part_of(entry, card, runs), runs, order.get(entry.case))
 
 
 def _pick_filter(card: DatasetCard) -> None:
     sel, known = selection(), choices.entries(card.name)
     if any(entry.parts for entry in known):
-        st.selectbox(
-            "Split part",
-            list(PARTS),
-            format_func=PARTS.__getitem__,
-            key=_seed("w_part", sel.part),
-            on_change=_took("w_part", "part"),
-        )
+        key, took = _seed("w_part", sel.part), _took("w_part", "part")
+        st.selectbox("Split part", list(PARTS), format_func=PARTS.__getitem__, key=key, on_change=took)
     tags = [tag for tag in TAGS if any(entry.tag == tag for entry in known)]
     if len(tags) > 1:
         st.pills(
@@ -283,14 +286,8 @@ def _options(
     chosen = [value for value in titles if value in asked] or [default]
     several = more.get("selection_mode") == "multi"
     key = _seed(f"w_{name}", chosen if several else chosen[0])
-    widget(
-        label,
-        list(titles),
-        format_func=titles.__getitem__,
-        key=key,
-        on_change=_took_option(key, name),
-        **more,
-    )
+    took = _took_option(key, name)
+    widget(label, list(titles), format_func=titles.__getitem__, key=key, on_change=took, **more)
     return chosen
 
 

@@ -20,6 +20,11 @@ METRICS = {
     "accuracy": "Accuracy",
     "specificity": "Specificity",
     "hd95": "HD95",
+    "assd": "ASSD",
+    "voe": "VOE",
+    "rvd": "RVD",
+    "nsd_2mm": "NSD at 2 mm",
+    "nsd_5mm": "NSD at 5 mm",
     "false_alarm_rate": "False alarms",
     "bce": "Binary cross-entropy",
 }
@@ -116,20 +121,20 @@ def share(row: Row | None) -> str:
 
 
 def interval_rows(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFrame:
-    """Mean over groups with its 95 % interval per network and metric; too small an n says so."""
+    """Mean over groups (or patients) with its 95 % interval per network and metric; too small an n says so."""
     rows = []
     for row in stored.summary["intervals"]:
         if row["run"] in runs and row["class"] == name and row["value"] is not None:
-            known = row["low"] is not None
+            known, is_distance = row["low"] is not None, row["metric"] in ("hd95", "assd")
             between = f"{row['low']:.3f} to {row['high']:.3f}" if known else "no interval"
             rows.append(
                 {
                     "Network": runs[row["run"]],
                     "Metric": METRICS.get(row["metric"], row["metric"])
-                    + (" (px)" if row["metric"] == "hd95" else ""),
-                    "Mean over groups": words.number(row["value"], 1 if row["metric"] == "hd95" else 3),
+                    + (f" ({stored.header['unit']})" if is_distance else ""),
+                    f"Mean over {row['n_unit']}": words.number(row["value"], 1 if is_distance else 3),
                     "95 % interval": between,
-                    "n groups": str(row["n"]),
+                    f"n {row['n_unit']}": str(row["n"]),
                     "Note": row["note"],
                 }
             )
@@ -151,11 +156,11 @@ def comparison_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
                     else f"{row['difference']:+.3f}",
                     "95 % interval": interval,
                     "p (Wilcoxon, Holm)": "1 (identical)" if row["note"] == "identical" else p,
-                    "Groups won / tied / lost": " / ".join(
+                    f"{row['n_unit'].capitalize()} won / tied / lost": " / ".join(
                         words.percent(row[k]) if row[k] is not None else words.UNDEFINED
                         for k in ("won", "tied", "lost")
                     ),
-                    "n groups": str(row["n"]),
+                    f"n {row['n_unit']}": str(row["n"]),
                     "Note": row["note"],
                 }
             )
@@ -195,29 +200,36 @@ def summary_json(stored: Any, notice: str) -> str:
     return json.dumps({"notice": notice, **stored.summary}, indent=1, ensure_ascii=False)
 
 
-def published() -> pd.DataFrame:
-    """The paper's table with its own digits, names and order, on grey."""
-    table, titles = PAPER_TABLE_2, PAPER_TABLE_2["metrics"].items()
+def published(table: Mapping[str, Any] = PAPER_TABLE_2) -> pd.DataFrame:
+    """One of the paper's tables with its own digits, names and order, on grey."""
+    titles = {metric: table["metrics"][metric] for metric in table["order"]}
     return pd.DataFrame(
         {
-            column: {title: f":gray-background[{table['values'][metric][model]}]" for metric, title in titles}
-            for model, column in table["columns"].items()
+            table["columns"][model]: {
+                title: f":gray-background[{table['values'][metric][model]}]"
+                for metric, title in titles.items()
+            }
+            for model in table["models"]
         }
     )
 
 
 def ours(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFrame:
-    """Our figures under the paper's convention, one column per run; both readings of the IoU."""
+    """Our figures under a convention of the paper, one column per run; every reading of the IoU."""
     paper = stored.summary["paper"]
     met = {(row["run"], row["metric"]): row.get("met") for row in paper["beside"]}
     made: dict[str, dict[str, str]] = {}
     for run, title in runs.items():
         found, column = records(stored, run, paper["convention"], name), {}
-        for metric, printed in PAPER_TABLE_2["metrics"].items():
+        for metric in paper["order"]:
+            printed = paper["metrics"][metric]
             verdict = {True: " (met)", False: " (not met)"}.get(met.get((run, metric)), "")
             column[printed] = value(found.get(metric)) + verdict
-        column["IoU, per image (a)"] = value(found.get("iou_a"))
-        column["IoU, summed (b)"] = value(found.get("iou_b"))
+        if "iou_b" in found:
+            column["IoU, per image (a)"] = value(found.get("iou_a"))
+            column["IoU, summed (b)"] = value(found["iou_b"])
+        else:
+            column["IoU, per slice (a)"] = value(found.get("iou_a"))
         made[title] = column
     return pd.DataFrame(made)
 
@@ -239,7 +251,7 @@ def subgroup_rows(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFra
                     "Group": f"{row['level']} lesions",
                     "Mean Dice": words.number(or_nan(row["value"])),
                     "95 % interval": f"{row['low']:.3f} to {row['high']:.3f}" if known else "no interval",
-                    "n groups": str(row["n"]),
+                    f"n {row['n_unit']}": str(row["n"]),
                     "Cases": str(row["cases"]),
                     "Note": row["note"],
                 }

@@ -18,6 +18,7 @@ PARTS = {
     "validation": "validation (used to choose the epoch)",
     "train": "training (the networks have seen it)",
     "excluded": "excluded from all parts",
+    "mixed": "slices of several parts (split by slice: training slices lie beside test slices)",
 }
 DEFINITIONS = {
     "dice": ("Dice", "2 TP / (2 TP + FP + FN): overlap of prediction and reference, 1 is perfect"),
@@ -54,6 +55,16 @@ def percent(share: float) -> str:
     if 0.99 < share < 1:
         return "over 99 %"
     return f"{share:.0%}".replace("%", " %")
+
+
+def thousands(value: float) -> str:
+    """A whole number, thousands apart by a narrow space; a small one with a digit behind the point."""
+    return f"{value:.1f}" if 0 < value < 10 else f"{value:,.0f}".replace(",", "\u202f")
+
+
+def signed_percent(value: float) -> str:
+    """A difference in whole percent with its sign."""
+    return f"{value:+.0f}\u00a0%".replace("-", "−")
 
 
 def pixels(count: int) -> str:

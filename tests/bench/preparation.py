@@ -21,9 +21,9 @@ def measure(cases: int = CASES) -> dict[str, float]:
         phantom.write(source, "busi", cases=cases, seed=0)
         os.environ["TRIPTYCH_ARTIFACTS"] = str(Path(folder) / "artifacts")
         try:
-            cpu, wall = _cpu(), time.perf_counter()
+            cpu, wall = cpu_seconds(), time.perf_counter()
             prepare("busi", source, "bench", seed=0)
-            cpu, wall = _cpu() - cpu, time.perf_counter() - wall
+            cpu, wall = cpu_seconds() - cpu, time.perf_counter() - wall
         finally:
             os.environ.pop("TRIPTYCH_ARTIFACTS")
             if before is not None:
@@ -36,6 +36,7 @@ def measure(cases: int = CASES) -> dict[str, float]:
     }
 
 
-def _cpu() -> float:
+def cpu_seconds() -> float:
+    """CPU time of this process and of the children that have ended."""
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system

@@ -23,7 +23,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-PATIENCE = 60  # seconds until a server must answer; a busy machine takes its time
+PATIENCE = 120  # seconds until a server must answer; a busy machine takes its time
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

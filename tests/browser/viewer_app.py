@@ -1,11 +1,12 @@
-"""A page with nothing but the viewer on made-up pictures; the address chooses which: ?kind=review&case=1."""
+"""A page with nothing but the viewer on made-up pictures; the address chooses which: ?kind=review or ?kind=ct."""
 
 import numpy as np
 import streamlit as st
 
 from core.preprocess import enlarge
 from pages.parts import viewer
-from pages.parts.viewer import STYLES, HeatLayer, Panel
+from pages.parts.panels import STYLES, WINDOWS, HeatLayer, Panel, Stack
+from pages.parts.payload import Packed, pack
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 TITLES = {"unet": "U-Net", "multiresunet": "MultiResUNet", "dcunet": "DC-UNet"}
@@ -70,15 +71,110 @@ def networks(kind):
     ]
 
 
+SLICES, FIRST = 200, 30  # slices of the made-up volume, and the number of its lowest one
+
+
+@st.cache_resource
+def volume():
+    """Pictures (200, 128, 128) int16 HU, labels of the expert and of three networks, and probabilities."""
+    draw = np.random.default_rng(1)
+    y, x = np.mgrid[:128, :128]
+    k = np.arange(SLICES)[:, None, None]
+    body = np.hypot((x - 64) / 58, (y - 64) / 44) < 1
+    spine = np.hypot(x - 64, y - 92) < 9
+    size = np.sqrt(np.clip(1 - ((k - 100) / 85) ** 2, 0, 1))
+    liver = np.hypot((x - 44) / (30 * size + 1e-6), (y - 58) / (24 * size + 1e-6)) < 1
+    pictures = np.full((SLICES, 128, 128), -1000, np.int16)
+    pictures[:, body] = 0
+    pictures[:, spine] = 600
+    pictures[liver] = 60
+
+    def tumour(centre, shift=0):
+        ball = np.hypot(np.hypot(x - 40 - shift, y - 58), (k - centre) * 1.5) < 9
+        return ball & liver
+
+    truth = tumour(70) | tumour(130)
+    pictures[truth] = 20
+    pictures[:, body] += draw.normal(0, 14, (SLICES, int(body.sum()))).astype(np.int16)
+    answers = {"unet": tumour(70, 2), "multiresunet": tumour(70) | tumour(130, 4), "dcunet": tumour(128, -3)}
+    labels = {name: liver.astype(np.uint8) + found for name, found in answers.items()}
+    soft = {
+        name: np.stack([np.where(one > 0, 250, 4), np.where(one > 1, 230, 9)]).astype(np.uint8)
+        for name, one in labels.items()
+    }
+    return pictures, liver.astype(np.uint8) + truth, labels, soft
+
+
+def ct(kind):
+    """The viewer on the volume, in a fragment of its own as on the pages."""
+    pictures, reference, labels, soft = volume()
+    style = STYLES["reference"]
+    panels = [
+        Panel(
+            title="Image + reference",
+            colour=style.colour,
+            dash=style.dash,
+            labels=reference,
+            is_reference=True,
+        )
+    ]
+    view = viewer.settled(
+        st.session_state.get("view", {}).get("view"),
+        token="lits/volume-1",
+        indices=range(FIRST, FIRST + SLICES),
+    )
+    for name, one in labels.items():
+        heat = bump(8 if name == "unet" else 16) if kind == "ctheat" and view["slice"] % 2 == 0 else None
+        panels.append(
+            Panel(
+                title=TITLES[name],
+                colour=STYLES[name].colour,
+                dash=STYLES[name].dash,
+                labels=one,
+                probability=soft[name],
+                heat=heat,
+                run=f"demo-{name}-0 · 1a2b3c4d",
+                message="" if kind == "ct" else "Not computed for this slice.",
+            )
+        )
+    stack = Stack(
+        indices=tuple(range(FIRST, FIRST + SLICES)),
+        source=(512, 512),
+        positions_mm=tuple(-300 + 2.5 * k for k in range(SLICES)),
+        total=400,
+        start=FIRST + 65,
+        spacing_mm=(2.8, 3.5),
+        windows=(*WINDOWS, ("What the model saw", 400, 40)),
+        heat_slice=view["slice"] if kind == "ctheat" else None,
+    )
+    packed = pack(
+        pictures,
+        panels,
+        token="lits/volume-1",
+        stack=stack,
+        columns=4,
+        orientation=True,
+        mode="heatmap" if kind == "ctheat" else "outline",
+        caption="Made up · volume-1 · test",
+        classes=("liver", "tumour"),
+    )
+    viewer.mount(packed, "view")
+    bytes_sent = [len(packed.view), *map(len, packed.feeds)]
+    st.write(f"bytes: {bytes_sent}")
+    st.json(view, expanded=False)
+
+
 st.set_page_config(layout="wide")
 kind = st.query_params.get("kind", "review")
 if st.button("Next case"):
     st.session_state.case = st.session_state.get("case", 1) + 1
 case = st.session_state.get("case", 1)
 st.text_input("Note")
-if kind == "damaged":
-    payload = viewer.pack(phantom(1)[0], networks("review"), token="damaged")
-    viewer._mount(payload[: len(payload) // 2], "view")
+if kind.startswith("ct"):
+    st.fragment(ct)(kind)
+elif kind == "damaged":
+    block = pack(phantom(1)[0], networks("review"), token="damaged").view
+    viewer._mount(Packed(block[: len(block) // 2], ()), "view")
 else:
     picture, reference = phantom(case)
     panels = networks(kind)

@@ -1,4 +1,4 @@
-"""A small set in the layout of BUSI, and preparing without child processes."""
+"""Small sets in the layouts of BUSI and LiTS, and preparing without child processes."""
 
 from __future__ import annotations
 
@@ -49,6 +49,34 @@ def write_set(folder: Path, counts: dict[str, int] = COUNTS, seed: int = 0) -> P
 def source(tmp_path: Path) -> Path:
     """A folder of 23 cases in BUSI's layout."""
     return write_set(tmp_path / "source")
+
+
+def write_volume(
+    folder: Path, number: int, *, slices: int = 30, liver: range = range(12, 20), is_labelled: bool = True
+) -> None:
+    """A CT volume (slices, 40, 36) of noise with a liver on screen left and some tumour, in LiTS's file names."""
+    import nibabel
+
+    rng = np.random.default_rng(number)
+    pictures = rng.integers(-1000, 1000, (slices, 40, 36)).astype(np.int16)
+    labels = np.zeros(pictures.shape, np.uint8)
+    labels[liver.start : liver.stop, 10:25, 4:15] = 1
+    labels[liver.start + 2 : max(liver.stop - 3, 0), 12 : 16 + number % 5, 6:9] = 2
+    pictures[labels > 0] = pictures[labels > 0] % 100  # HU of soft tissue
+    folder.mkdir(parents=True, exist_ok=True)
+    affine = np.diag([-0.8, -0.7, 2.5, 1])  # of an array that is stored from left and back to right and front
+    for name, voxels in {"volume": pictures, "segmentation": labels}.items():
+        if name == "volume" or is_labelled:
+            image = nibabel.Nifti1Image(voxels.transpose(2, 1, 0), affine)
+            nibabel.save(image, folder / f"{name}-{number}.nii.gz")
+
+
+@pytest.fixture
+def livers(tmp_path: Path) -> Path:
+    """A folder of five CT volumes in LiTS's layout: 0 and 1 are known as one patient, 3, 4 and 5 as three."""
+    for number in (0, 1, 3, 4, 5):
+        write_volume(tmp_path / "livers", number)
+    return tmp_path / "livers"
 
 
 def content_of(folder: Path) -> dict[str, bytes]:

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from skimage.transform import resize
 
-from core.preprocess import enlarge, labels_of, network_image, small_labels
+from core import preprocess
+from core.preprocess import (
+    enlarge,
+    labels_of,
+    network_image,
+    network_stack,
+    operator,
+    small_labels,
+    small_stack,
+)
+
+SHAPES = [(512, 512), (256, 256), (160, 160), (200, 300), (128, 128), (96, 96), (131, 97)]
+WINDOW = (-160.0, 240.0)
 
 
 def test_enlarging_by_two_puts_values_at_half_pixel_centres() -> None:
@@ -98,3 +111,78 @@ def test_no_label_is_invented_on_the_small_grid(shape: tuple[int, int]) -> None:
 def test_labels_on_the_small_grid_already_stay_as_they_are() -> None:
     reference = np.random.default_rng(0).integers(0, 3, (128, 128)).astype(np.uint8)
     np.testing.assert_array_equal(small_labels(reference), reference)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_stack_of_ct_slices_is_what_scikit_image_makes_of_each(shape: tuple[int, int]) -> None:
+    pictures = np.random.default_rng(0).integers(-1100, 1500, (3, *shape)).astype(np.int16)
+    images = network_stack(pictures, WINDOW)
+    assert (images.shape, images.dtype) == ((3, 128, 128, 1), np.float32)
+    for picture, image in zip(pictures, images, strict=True):
+        scaled = (np.clip(picture.astype(float), *WINDOW) - WINDOW[0]) / (WINDOW[1] - WINDOW[0])
+        one = resize(scaled, (128, 128), order=1, mode="reflect", anti_aliasing=True)
+        np.testing.assert_allclose(image[..., 0], one, atol=1e-5)
+    assert 0 <= images.min() <= images.max() <= 1
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_labels_of_a_stack_are_those_of_each_slice_exactly(shape: tuple[int, int]) -> None:
+    references = np.random.default_rng(0).integers(0, 3, (4, *shape)).astype(np.uint8)
+    small = small_stack(references)
+    assert small.dtype == np.uint8
+    for reference, labels in zip(references, small, strict=True):
+        np.testing.assert_array_equal(labels, small_labels(reference))
+    assert set(np.unique(small_stack(references & 2))) == {0, 2}
+
+
+def test_the_window_is_cut_before_resizing_so_that_metal_does_not_shine_through() -> None:
+    pictures = np.full((1, 512, 512), 40, np.int16)
+    pictures[0, 256, 256] = 30000
+    image = network_stack(pictures, WINDOW)[0, ..., 0]
+    assert image.max() < 0.6
+    np.testing.assert_allclose(image[:50], 0.5, atol=1e-6)
+
+
+def test_the_ends_of_the_window_are_zero_and_one_and_no_slices_give_no_images() -> None:
+    pictures = np.stack([np.full((200, 300), hu, np.int16) for hu in (-2000, -160, 240, 3000)])
+    images = network_stack(pictures, WINDOW)
+    np.testing.assert_allclose(images[:2], 0, atol=1e-6)
+    np.testing.assert_allclose(images[2:], 1, atol=1e-6)
+    assert network_stack(pictures[:0], WINDOW).shape == (0, 128, 128, 1)
+    assert small_stack(np.zeros((0, 200, 300), np.uint8)).shape == (0, 128, 128)
+
+
+@pytest.mark.parametrize("length", [1, 96, 128, 160, 512])
+def test_every_pixel_of_the_small_grid_is_a_weighted_mean(length: int) -> None:
+    matrix = operator(length)
+    assert (matrix.shape, matrix.dtype) == ((128, length), np.float32)
+    assert matrix.min() >= 0
+    np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-6)
+    assert operator(length) is matrix
+    with pytest.raises(ValueError, match="read-only"):
+        matrix[0] = 0
+
+
+@pytest.mark.parametrize("shape", [(512, 512), (300, 257), (128, 128), (90, 140)])
+def test_a_stack_is_enlarged_as_each_slice_is(shape):
+    small = np.random.default_rng(3).random((2, preprocess.SIZE, preprocess.SIZE))
+    together = preprocess.enlarge_stack(small, shape)
+    assert together.dtype == np.float32
+    for one, large in zip(small, together, strict=True):
+        assert np.allclose(large, preprocess.enlarge(one, shape), atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(512, 512), (200, 130)])
+def test_labels_of_a_stack_are_those_of_each_slice_but_for_ties(shape):
+    rng = np.random.default_rng(4)
+    whole = rng.dirichlet((1, 1, 1), (2, preprocess.SIZE, preprocess.SIZE)).astype(np.float32)
+    found = preprocess.labels_stack(whole, shape)
+    for probability, labels in zip(whole, found, strict=True):
+        differing = labels != preprocess.labels_of(probability, shape)
+        top = np.sort(preprocess.enlarge(probability, shape)[differing], axis=-1)
+        assert np.all(top[:, -1] - top[:, -2] < 1e-6)
+
+
+def test_a_tie_goes_to_the_lower_label_in_a_stack_too():
+    even = np.full((1, preprocess.SIZE, preprocess.SIZE, 3), 1 / 3, np.float32)
+    assert not preprocess.labels_stack(even, (200, 200)).any()

@@ -59,16 +59,39 @@ def test_an_undefined_value_comes_back_with_its_reason():
     assert found.records[0]["why"] == "no case is defined"
 
 
+SLICE = {
+    "run": "toy-unet-0",
+    "case": "volume-1",
+    "index": 7,
+    "liver_ref": 12,
+    "liver_both": 3,
+    "any_px": None,
+}
+
+
+def test_slices_of_volumes_are_a_fourth_file_and_whole_numbers(artifacts):
+    results.write_results("toy", SUMMARY, [SCORE | {"lesions_ref": None, "burden_ref": 0.5}], [CASE], [SLICE])
+    assert (artifacts / "results" / "toy" / results.SLICES).is_file()
+    found = results.read_results("toy")
+    assert found.slices == [SLICE]
+    assert (found.scores[0]["lesions_ref"], found.scores[0]["burden_ref"]) == (None, 0.5)
+
+
+def test_results_of_pictures_have_no_slices():
+    store()
+    assert results.read_results("toy").slices == []
+
+
 def test_no_results_name_the_command_that_makes_them():
     with pytest.raises(DataMissing, match="python -m core evaluate toy"):
         results.read_results("toy")
 
 
-@pytest.mark.parametrize("name", [results.SCORES, results.CASES])
+@pytest.mark.parametrize("name", [results.SCORES, results.CASES, results.SLICES])
 def test_a_table_changed_by_hand_is_refused(artifacts, name):
-    store()
+    results.write_results("toy", SUMMARY, [SCORE], [CASE], [SLICE])
     path = artifacts / "results" / "toy" / name
-    path.write_text(path.read_text().replace("benign-1", "benign-2"))
+    path.write_text(path.read_text().replace("-1", "-2"))
     with pytest.raises(DataRefused, match=name):
         results.read_results("toy")
 

@@ -51,7 +51,7 @@ def test_every_number_stands_over_its_own_n():
 
 PAIR = {
     "a": "r", "b": "s", "difference": 0.1, "low": 0.02, "high": 0.2, "n": 30, "p_holm": 0.04,
-    "won": 0.6, "tied": 0.1, "lost": 0.3, "note": "", "kind": "",
+    "won": 0.6, "tied": 0.1, "lost": 0.3, "note": "", "kind": "", "n_unit": "groups",
 }  # fmt: skip
 TITLES = {"r": "R", "s": "S"}
 

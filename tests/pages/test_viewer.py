@@ -13,8 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pages.parts import payload as viewer_payload
 from pages.parts import viewer
-from pages.parts.viewer import STYLES, HeatLayer, Panel, pack, settled
+from pages.parts.panels import STYLES, HeatLayer, Panel
+from pages.parts.payload import pack
+from pages.parts.viewer import settled
 
 ROOT = Path(__file__).parents[2]
 RED = "#D55E00"
@@ -33,7 +36,9 @@ def case(height=30, width=40, **options):
         title="U-Net", colour=style.colour, dash=style.dash, labels=1 - labels, probability=probability
     )
     drawn = Panel(title="Heatmap", colour=RED, labels=1 - labels, heat=heat)
-    return pack(picture, [expert, network, drawn], token="benign-1", **options), picture, network, heat
+    packed = pack(picture, [expert, network, drawn], token="benign-1", **options)
+    assert packed.feeds == ()
+    return packed.view, picture, network, heat
 
 
 def unpack(payload):
@@ -44,7 +49,7 @@ def unpack(payload):
     for part in header["parts"]:
         start = 4 + length + part["offset"]
         raw = gzip.decompress(payload[start : start + part["length"]])
-        dtype = {"uint8": "u1", "int16": "<i2"}[part["dtype"]]
+        dtype = {"uint8": "u1", "int16": "<i2", "float32": "<f4"}[part["dtype"]]
         arrays.append(np.frombuffer(raw, dtype).reshape(part["shape"]))
     return header, arrays
 
@@ -74,13 +79,15 @@ def test_what_goes_in_comes_out():
     assert header["caption"] == "BUSI · benign-1"
     assert header["columns"] == 3
     assert header["notice"].endswith("Not for diagnosis or treatment.")
-    np.testing.assert_array_equal(arrays[header["picture"]], picture)
+    np.testing.assert_array_equal(arrays[header["picture"][0]][0], picture)
     panel = header["panels"][1]
-    np.testing.assert_array_equal(arrays[panel["labels"]], network.labels)
-    np.testing.assert_allclose(arrays[panel["probability"]] / 255, network.probability, atol=0.5 / 255 + 1e-6)
+    np.testing.assert_array_equal(arrays[panel["labels"]][0], network.labels)
+    np.testing.assert_allclose(
+        arrays[panel["probability"][0]][0] / 255, network.probability, atol=0.5 / 255 + 1e-6
+    )
     sent = header["panels"][2]["heat"]
-    values = arrays[sent["part"]] / viewer.PEAK * sent["peak"]
-    np.testing.assert_allclose(values, heat.values, atol=sent["peak"] / viewer.PEAK)
+    values = arrays[sent["part"]] / viewer_payload.PEAK * sent["peak"]
+    np.testing.assert_allclose(values, heat.values, atol=sent["peak"] / viewer_payload.PEAK)
 
 
 def test_the_reference_is_that_of_the_reference_panel():
@@ -103,11 +110,11 @@ def test_a_case_with_three_networks_stays_under_half_a_megabyte():
         smooth = 1 / (1 + np.exp((np.hypot(y - 64, x - 60 - shift) - 25) / 4))
         labels = (np.hypot(*np.mgrid[-235:236, -281:281]) < 100 + shift).astype(np.uint8)
         panels.append(Panel(title=name, colour=STYLES[name].colour, labels=labels, probability=smooth))
-    assert len(pack(speckle, panels, token="benign-2")) < 500_000
+    assert len(pack(speckle, panels, token="benign-2").view) < 500_000
 
 
 def test_a_payload_above_the_limit_is_refused(monkeypatch):
-    monkeypatch.setattr(viewer, "LARGEST", 1000)
+    monkeypatch.setattr(viewer_payload, "LARGEST", 1000)
     with pytest.raises(ValueError, match="at most 1000 bytes"):
         case()
 
@@ -158,7 +165,7 @@ def test_a_map_with_nothing_to_explain_says_so_in_words():
     empty = HeatLayer(np.zeros((8, 8)), 0.0, "log-odds per cell", state="empty_region")
     assert empty.words.startswith("Nothing to explain")
     panel = Panel(title="U-Net", colour=RED, heat=empty)
-    header, _ = unpack(pack(np.zeros((4, 4), dtype=np.uint8), [panel], token="normal-1"))
+    header, _ = unpack(pack(np.zeros((4, 4), dtype=np.uint8), [panel], token="normal-1").view)
     assert header["panels"][0]["heat"]["words"] == empty.words
     assert header["panels"][0]["heat"]["drawn"] is False
 
@@ -166,7 +173,9 @@ def test_a_map_with_nothing_to_explain_says_so_in_words():
 def test_text_travels_as_data_and_never_into_markup_or_code():
     hostile = '<img src=x onerror="alert(1)">'
     panel = Panel(title=hostile, subtitle=hostile, colour=RED, message=hostile, labels=None)
-    header, _ = unpack(pack(np.zeros((4, 4), dtype=np.uint8), [panel], token="normal-1", caption=hostile))
+    header, _ = unpack(
+        pack(np.zeros((4, 4), dtype=np.uint8), [panel], token="normal-1", caption=hostile).view
+    )
     assert header["panels"][0]["title"] == hostile
     assert header["caption"] == hostile
 
@@ -192,7 +201,9 @@ def test_the_script_makes_no_markup_from_text_and_reaches_no_other_host():
 def test_a_settled_view_is_given_back():
     view = {"token": "a", "mode": "error", "opacity": 0.4, "zoom": 3.5, "x": 0.2, "y": 0.8, "linked": False}
     view |= {"reference": False, "cross": [12, 9]}
-    assert settled(view, token="a") | {"token": "a"} == view
+    view |= {"slice": 41, "window": [150, 30], "class": "liver"}
+    kept = settled(view, token="a", indices=(40, 41), classes=("liver", "tumour"))
+    assert kept | {"token": "a"} == view | {"window": (150, 30)}
 
 
 def test_the_zoom_of_another_case_is_forgotten_and_the_mode_is_kept():

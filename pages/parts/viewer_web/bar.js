@@ -46,7 +46,8 @@ function buildBar(app) {
   }));
   const group = toolGroup("What is drawn", ...modes);
   group.classList.add("modes");
-  bar.append(group, toolGroup("Detail", buildDetail(app)), buildOpacity(app), buildVisibility(app), buildZoom(app));
+  bar.append(group, toolGroup("Detail", buildDetail(app)), buildOpacity(app));
+  bar.append(...buildStackTools(app), buildVisibility(app), buildZoom(app));
   bar.append(toolGroup("More", ...buildMore(app)));
   return bar;
 }
@@ -110,7 +111,7 @@ function buildZoom(app) {
   const reset = toolButton(app, {
     text: "Reset",
     key: "0",
-    name: "Reset zoom, position and crosshair",
+    name: "Reset zoom, position, crosshair and window",
     act: () => act(app, "0"),
   });
   const link = toolButton(app, {
@@ -139,18 +140,24 @@ function buildMore(app) {
   return [pixels, save, keys];
 }
 
-function buildKeyList() {
+function buildKeyList(app) {
   const box = element("section", "keys");
   box.setAttribute("aria-label", "Keys");
   box.hidden = true;
   const list = element("dl");
-  for (const [keys, text] of KEYS) list.append(element("dt", "", keys), element("dd", "", text));
+  for (const [keys, text, isOfStacks] of KEYS) {
+    for (const button of [element("dt", "", keys), element("dd", "", text)]) {
+      list.append(button);
+      if (isOfStacks) app.controls.push({ button, shown: () => isStack(app.scene) });
+    }
+  }
   box.append(list, element("p", "", "Keys act while the focus is in the viewer."));
   return box;
 }
 
 function refreshBar(app) {
   const { state, scene } = app;
+  refreshStackTools(app);
   for (const { button, pressed, shown } of app.controls) {
     if (pressed) button.setAttribute("aria-pressed", String(pressed()));
     if (shown) button.hidden = !shown();

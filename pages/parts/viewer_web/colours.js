@@ -31,15 +31,6 @@ function rasterOf(grid, paint) {
   return canvas;
 }
 
-function greyRaster(picture) {
-  const canvas = makeCanvas(picture.width, picture.height);
-  const image = new ImageData(picture.width, picture.height);
-  const words = new Uint32Array(image.data.buffer);
-  for (let i = 0; i < words.length; i += 1) words[i] = 0xff000000 | (picture.values[i] * 0x010101);
-  canvas.getContext("2d").putImageData(image, 0, 0);
-  return canvas;
-}
-
 // What is coloured: the positive part, or the signed map. The rectifier comes before enlarging.
 function shownHeat(heat, isSigned) {
   return isSigned ? heat : { ...heat, values: heat.values.map((value) => Math.max(value, 0)) };

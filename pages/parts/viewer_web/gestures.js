@@ -10,12 +10,16 @@ function listenToPointer(app, canvas, index) {
     const frame = canvas.getBoundingClientRect();
     return { x: event.clientX - frame.left, y: event.clientY - frame.top };
   };
+  canvas.oncontextmenu = (event) => app.state.window && event.preventDefault();
   canvas.onpointerdown = (event) => {
-    if (event.button !== 0) return;
+    const isGrey = app.state.window !== null && (event.button === 2 || (event.button === 0 && event.shiftKey));
+    if (event.button !== 0 && !isGrey) return;
+    app.exact = null;
     down.set(event.pointerId, spot(event));
     app.inHand = true; // nothing is reported before the hand lets go
     canvas.setPointerCapture(event.pointerId);
-    gesture = down.size > 1 ? { moved: true } : { moved: false, start: spot(event) };
+    const isScrub = event.pointerType === "touch" && isStack(app.scene);
+    gesture = down.size > 1 ? { moved: true } : { moved: isGrey, isGrey, isScrub, start: spot(event) };
     if (event.pointerType !== "touch") return;
     clearTimeout(app.pressTimer);
     const started = gesture;
@@ -32,7 +36,8 @@ function listenToPointer(app, canvas, index) {
     if (down.size === 1) {
       const far = gesture.start && Math.hypot(now.x - gesture.start.x, now.y - gesture.start.y) > DRAG;
       gesture.moved ||= Boolean(far);
-      if (gesture.moved && !app.state.held) panBy(app, index, now.x - before.x, now.y - before.y);
+      if (gesture.isGrey) dragWindow(app, now.x - before.x, now.y - before.y);
+      else if (gesture.moved && !app.state.held) dragPicture(app, index, gesture, now, before);
     } else {
       pinch(app, index, down, event.pointerId, now);
     }
@@ -52,13 +57,28 @@ function listenToPointer(app, canvas, index) {
   canvas.onpointercancel = release;
   canvas.ondblclick = () => setEnlarged(app, index);
   canvas.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !event.metaKey) return; // the page's own scrolling
+    const isZoom = event.ctrlKey || event.metaKey;
+    if (!isZoom && !isStack(app.scene)) return; // the page's own scrolling
     event.preventDefault();
     event.stopPropagation();
+    if (!isZoom) {
+      turnWheel(app, event);
+      return;
+    }
     const { x, y } = spot(event);
     const lines = event.deltaMode === 1 ? 16 : 1;
     zoomBy(app, index, Math.exp(-Math.max(-120, Math.min(120, event.deltaY * lines)) * 0.0025), x, y);
   }, { passive: false });
+}
+
+// A finger goes through the slices while the picture is not enlarged; otherwise a drag moves the picture.
+function dragPicture(app, index, gesture, now, before) {
+  if (!gesture.isScrub || viewOf(app, index).zoom > 1) {
+    panBy(app, index, now.x - before.x, now.y - before.y);
+    return;
+  }
+  gesture.from ??= app.state.slice;
+  goTo(app, gesture.from + Math.round((now.y - gesture.start.y) / FINGER));
 }
 
 function pinch(app, index, down, id, now) {
@@ -107,14 +127,14 @@ function zoomByKey(app, factor) {
   const place = placePicture(app.scene.picture, viewOf(app, index), app.box);
   const cross = app.state.cross;
   const x = cross ? place.left + (cross[0] + 0.5) * place.scale : app.box.width / 2;
-  const y = cross ? place.top + (cross[1] + 0.5) * place.scale : app.box.height / 2;
+  const y = cross ? place.top + (cross[1] + 0.5) * place.rise : app.box.height / 2;
   zoomBy(app, index, factor, x, y);
 }
 
 function markAt(app, index, { x, y }) {
   const { picture } = app.scene;
   const place = placePicture(picture, viewOf(app, index), app.box);
-  const cross = [Math.floor((x - place.left) / place.scale), Math.floor((y - place.top) / place.scale)];
+  const cross = [Math.floor((x - place.left) / place.scale), Math.floor((y - place.top) / place.rise)];
   if (cross[0] < 0 || cross[1] < 0 || cross[0] >= picture.width || cross[1] >= picture.height) return;
   change(app, { cross });
 }
@@ -126,24 +146,39 @@ function moveCross(app, dx, dy) {
   change(app, { cross });
   const view = viewOf(app, app.state.active);
   const place = placePicture(picture, view, app.box);
-  const [px, py] = [place.left + cross[0] * place.scale, place.top + cross[1] * place.scale];
+  const [px, py] = [place.left + cross[0] * place.scale, place.top + cross[1] * place.rise];
   const isSeen = px > 0 && py > 0 && px < app.box.width && py < app.box.height;
   if (!isSeen) setView(app, app.state.active, { ...view, x: cross[0] / picture.width, y: cross[1] / picture.height });
 }
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
+const STEPS = { ArrowUp: -1, ArrowDown: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
+
 // True when the key was used. Keys with Ctrl, Alt or Meta are the browser's; C and R are Streamlit's.
 function pressKey(app, event) {
   if (event.ctrlKey || event.altKey || event.metaKey) return false;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const isOnCanvas = event.target.tagName === "CANVAS";
-  if (ARROWS[key] && isOnCanvas) {
+  if (STEPS[key] && isOnCanvas && !event.shiftKey && isStack(app.scene)) {
+    goBy(app, Math.max(-1e6, Math.min(1e6, STEPS[key])));
+    return true;
+  }
+  if (ARROWS[key] && isOnCanvas && event.target !== app.strip) {
     if (event.shiftKey) moveCross(app, ...ARROWS[key]);
     else if (ARROWS[key][1] === 0) focusPanel(app, ARROWS[key][0]);
     else return false;
     return true;
   }
+  if (event.target === app.strip && (key === "ArrowLeft" || key === "ArrowRight")) {
+    goBy(app, key === "ArrowLeft" ? -1 : 1);
+    return true;
+  }
+  if (isStack(app.scene) && "td".includes(key)) {
+    jump(app, key === "t" ? "tumour" : "dispute", event.shiftKey ? -1 : 1);
+    return true;
+  }
+  if (/^[1-5]$/.test(key)) return choosePreset(app, Number(key) - 1);
   if (key === "h") {
     if (!event.repeat) setHeld(app, true);
     return true;

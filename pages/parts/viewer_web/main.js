@@ -7,7 +7,9 @@ const apps = new WeakMap();
 function makeApp(root) {
   const app = {
     root,
-    scene: null,
+    stack: null, // the case
+    scene: null, // the slice of it that is shown
+    parts: new Map(), // decoded parts of the case by name
     controls: [],
     panels: [],
     view: { zoom: 1, x: 0.5, y: 0.5 },
@@ -25,6 +27,9 @@ function makeApp(root) {
       enlarged: null,
       cross: null,
       active: 0,
+      slice: 0, // a place in the stack
+      shown: 0, // 0: all classes, else one label value
+      window: null,
     },
   };
   root.setAttribute("role", "group");
@@ -37,6 +42,8 @@ function makeApp(root) {
   app.observer.observe(root);
   app.onResize = () => layOut(app);
   window.addEventListener("resize", app.onResize);
+  app.onFeed = () => app.isWaiting && takeBytes(app, app.bytes, true);
+  document.addEventListener("triptych-feed", app.onFeed);
   listenToKeys(app);
   return app;
 }
@@ -44,23 +51,33 @@ function makeApp(root) {
 // The elements are made with the first case, so that an empty viewer is one line of text.
 function buildApp(app) {
   app.bar = buildBar(app);
-  app.keyList = buildKeyList();
+  app.keyList = buildKeyList(app);
   app.legend = element("div", "legend");
   app.grid = element("div", "grid");
   app.reading = element("p", "common");
   app.live = element("p", "live");
   app.live.setAttribute("aria-live", "polite");
-  app.root.replaceChildren(app.status, app.bar, app.keyList, app.legend, app.grid, app.reading, app.live);
+  app.strip = buildStrip(app);
+  const body = element("div", "body");
+  body.append(app.strip, app.grid);
+  app.root.replaceChildren(app.status, app.bar, app.keyList, app.legend, body, app.reading, app.live);
 }
 
-function showScene(app, scene) {
-  const before = app.scene && app.scene.header;
-  const { header } = scene;
-  app.scene = scene;
+function showStack(app, stack) {
+  const before = app.stack && app.stack.header;
+  const { header } = stack;
+  app.stack = stack;
   if (!app.bar) buildApp(app);
-  if (!before || before.token !== header.token) resetView(app);
   const isAsked = !before || before.mode !== header.mode;
   if (isAsked && MODES.some((mode) => mode.name === header.mode)) app.state.mode = header.mode;
+  if (!before || before.token !== header.token) {
+    resetView(app);
+    openingPlace(app);
+  }
+  app.state.slice = Math.min(app.state.slice, stack.picture.n - 1);
+  app.state.shown = Math.min(app.state.shown, header.classes.length);
+  chooseScene(app);
+  const { scene } = app;
   if (app.state.mode === "heatmap" && !hasHeat(scene)) app.state.mode = "outline";
   if (app.state.enlarged !== null && !scene.panels[app.state.enlarged]) app.state.enlarged = null;
   app.state.active = Math.min(app.state.active, scene.panels.length - 1);
@@ -70,6 +87,8 @@ function showScene(app, scene) {
   syncPanels(app);
   refresh(app);
   layOut(app);
+  const { heat, start } = header.slices;
+  if (sliceNumber(app) !== (heat === -1 ? start : heat)) scheduleReport(app); // it opened elsewhere than expected
 }
 
 function resetView(app) {
@@ -80,6 +99,8 @@ function resetView(app) {
 
 function showFailure(app, code) {
   app.scene = null;
+  app.stack = null;
+  app.parts.clear();
   app.bytes = null;
   app.bar = null;
   app.panels = [];
@@ -93,10 +114,15 @@ function showFailure(app, code) {
 }
 
 function refresh(app) {
+  refreshTexts(app);
+  requestPaint(app);
+}
+
+function refreshTexts(app) {
   refreshBar(app);
   refreshPanels(app);
+  refreshStrip(app);
   setText(app.reading, commonReading(app.scene, app.state));
-  requestPaint(app);
 }
 
 function requestPaint(app) {
@@ -144,6 +170,7 @@ const ACTIONS = {
   a: (app) => ["probability", "heatmap"].includes(app.state.mode) && change(app, { detail: !app.state.detail }),
   x: (app) => change(app, { hidden: !app.state.hidden }),
   y: (app) => app.scene.reference && change(app, { reference: !app.state.reference }),
+  m: (app) => nextShown(app),
   l: (app) => setLinked(app, !app.state.linked),
   u: (app) => change(app, { pixels: !app.state.pixels }),
   z: (app) => app.scene.panels.length > 1 && setEnlarged(app, app.state.active),
@@ -155,6 +182,7 @@ const ACTIONS = {
   "-": (app) => zoomByKey(app, 0.8),
   "0": (app) => {
     resetView(app);
+    choosePreset(app, 0);
     change(app, {});
   },
   "?": (app) => change(app, { keys: !app.state.keys }),
@@ -177,11 +205,15 @@ function scheduleReport(app) {
   app.reportTimer = setTimeout(() => {
     if (!app.scene || app.inHand) return;
     app.isUnreported = false;
+    if (app.isMoved) chooseScene(app);
     const { state, scene } = app;
     const { zoom, x, y } = viewOf(app, state.active);
     const view = { token: scene.header.token, mode: state.mode, opacity: state.opacity[state.mode], zoom, x, y };
     Object.assign(view, { linked: state.linked, reference: state.reference, cross: state.cross });
+    const grey = state.window && [state.window.width, state.window.level];
+    if (isStack(scene)) Object.assign(view, { slice: sliceNumber(app), window: grey, class: shownName(app) });
     describe(app);
+    writeAddress(app);
     const text = JSON.stringify(view);
     if (text === app.reported) return;
     app.reported = text;
@@ -201,14 +233,18 @@ function announce(app, text) {
   setText(app.live, text);
 }
 
-async function takeBytes(app, bytes) {
-  if (sameBytes(app.bytes, bytes)) return;
+// A case whose feeds are not all there waits for them; until then the last one stays, and nothing is mixed.
+async function takeBytes(app, bytes, isAgain = false) {
+  if (!isAgain && sameBytes(app.bytes, bytes)) return;
   app.bytes = bytes;
+  app.isWaiting = false;
   app.root.setAttribute("aria-busy", "true");
   try {
-    const scene = await decode(bytes);
+    const stack = await decode(bytes, app.parts);
     if (app.bytes !== bytes) return; // a later case came in meanwhile
-    showScene(app, scene);
+    app.isWaiting = stack === null;
+    if (stack === null) return;
+    showStack(app, stack);
     app.scene.panels.forEach((panel, index) => {
       app.panels[index].canvas.setAttribute("aria-label", sentenceFor(app.scene, panel, app.state));
     });
@@ -229,6 +265,7 @@ export default function viewer({ data, parentElement, setStateValue }) {
   takeBytes(app, data);
   return () => {
     app.observer.disconnect();
+    document.removeEventListener("triptych-feed", app.onFeed);
     window.removeEventListener("resize", app.onResize);
     clearTimeout(app.reportTimer);
     clearTimeout(app.pressTimer);

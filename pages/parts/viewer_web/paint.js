@@ -2,6 +2,7 @@
 
 const LINE = 1.5; // px, on a casing of twice that, so that it reads on any grey; 2 px on large panels
 const LARGE = 420; // px wide
+const OUTER = 0.6; // width of a line round a class that holds another, against that of the class inside
 const CASING = "rgba(0, 0, 0, 0.9)";
 const LEVELS = [
   { value: 0.3, dash: [1.5, 2.5], width: 1, name: "0.3" },
@@ -15,17 +16,19 @@ const HEAT_LEVELS = [
 ]; // of full colour
 
 // Where the picture lies in a box: zoom 1 fits it in; (x, y) of the view, in shares, is the middle of the box.
+// A pixel is ``scale`` wide and ``rise`` high on screen: they differ where pixels are not square.
 function placePicture(picture, view, box) {
-  const scale = Math.min(box.width / picture.width, box.height / picture.height) * view.zoom;
+  const fit = Math.min(box.width / picture.width, box.height / (picture.height * picture.tall));
+  const scale = fit * view.zoom;
+  const rise = scale * picture.tall;
+  const [width, height] = [picture.width * scale, picture.height * rise];
   const middle = (size, room, share) => {
-    const half = room / (2 * scale * size);
+    const half = room / (2 * size);
     return half >= 0.5 ? 0.5 : Math.min(Math.max(share, half), 1 - half);
   };
-  const x = middle(picture.width, box.width, view.x);
-  const y = middle(picture.height, box.height, view.y);
-  const left = box.width / 2 - x * picture.width * scale;
-  const top = box.height / 2 - y * picture.height * scale;
-  return { scale, left, top, x, y, width: picture.width * scale, height: picture.height * scale };
+  const x = middle(width, box.width, view.x);
+  const y = middle(height, box.height, view.y);
+  return { scale, rise, left: box.width / 2 - x * width, top: box.height / 2 - y * height, x, y, width, height };
 }
 
 function paintPanel(context, box, ratio, scene, panel, view, state) {
@@ -38,10 +41,11 @@ function paintPanel(context, box, ratio, scene, panel, view, state) {
   context.beginPath();
   context.rect(place.left, place.top, place.width, place.height);
   context.clip();
-  paintRaster(pen, once(scene, "grey", () => greyRaster(scene.picture)), 1, state.pixels && place.scale > 1);
+  paintRaster(pen, greyRaster(scene, state.window), 1, state.pixels && place.scale > 1);
   if (!state.hidden && !state.held) paintOverlay(pen);
   context.restore();
   if (scene.header.orientation) paintLetters(pen);
+  if (isStack(scene)) paintPlace(pen);
   if (state.cross) paintCross(pen);
 }
 
@@ -80,9 +84,9 @@ function paintRaster({ context, place }, raster, strength, asPixels) {
 }
 
 // A path in picture pixels as a path on screen, so that line widths and dashes stay in screen pixels.
-function onScreen(path, { scale, left, top }) {
+function onScreen(path, { scale, rise, left, top }) {
   const placed = new Path2D();
-  placed.addPath(path, new DOMMatrix([scale, 0, 0, scale, left, top]));
+  placed.addPath(path, new DOMMatrix([scale, 0, 0, rise, left, top]));
   return placed;
 }
 
@@ -105,23 +109,35 @@ function strokeLine({ context, place, box }, path, { colour, dash, width, streng
   context.globalAlpha = 1;
 }
 
-// Outlines are cached beside the label map itself: panels of one network share it.
-function outlinePath(labels) {
-  labels.cache ??= new Map();
-  return once(labels, "outline", () => {
-    const path = new Path2D();
-    const highest = labels.values.reduce((most, value) => Math.max(most, value), 0);
-    for (let value = 1; value <= highest; value += 1) {
-      path.addPath(regionPath(labels, (i) => labels.values[i] >= value));
+// Outlines are cached beside the label map itself: panels of one network share it. A class with another one
+// inside it (the liver round its tumours) is given apart: its line is thinner.
+function outlinePaths(labels, inmost) {
+  return once(labels, `outlines ${inmost}`, () => {
+    const paths = { outer: null, inner: null };
+    for (const level of levelsOf(labels.values)) {
+      const path = regionPath(labels, (i) => labels.values[i] >= level);
+      const which = level < inmost ? "outer" : "inner";
+      if (paths[which]) paths[which].addPath(path);
+      else paths[which] = path;
     }
-    return path;
+    return paths;
   });
+}
+
+function levelsOf(values) {
+  const seen = new Uint8Array(256);
+  for (let i = 0; i < values.length; i += 1) seen[values[i]] = 1;
+  return [...seen.keys()].filter((level) => level > 0 && seen[level]);
 }
 
 const regionPath = (labels, inside) => toPath(traceLoops(inside, labels.width, labels.height), true);
 
 function paintOutline(pen, labels, { colour, dash, width }, strength) {
-  if (labels) strokeLine(pen, outlinePath(labels), { colour, dash, width, strength });
+  if (!labels) return;
+  const { outer, inner } = outlinePaths(labels, pen.state.shown || pen.scene.header.classes.length);
+  const line = width ?? lineWidth(pen.box);
+  if (outer) strokeLine(pen, outer, { colour, dash, width: OUTER * line, strength });
+  if (inner) strokeLine(pen, inner, { colour, dash, width: line, strength });
 }
 
 function paintClasses(pen) {
@@ -142,14 +158,14 @@ function fillRegion({ context, place, strength }, path, style) {
   context.globalAlpha = 1;
 }
 
-// Against the reference: agreed, missed and extra pixels.
+// Against the reference: agreed, missed and extra pixels. Tumour lies in liver, so its label is the higher one.
 function errorPaths(scene, panel) {
   const [found, truth] = [panel.labels.values, scene.reference.values];
   const path = (inside) => regionPath(panel.labels, inside);
   return {
-    agreed: path((i) => found[i] > 0 && truth[i] > 0),
-    missed: path((i) => found[i] === 0 && truth[i] > 0),
-    extra: path((i) => found[i] > 0 && truth[i] === 0),
+    agreed: path((i) => found[i] > 0 && found[i] === truth[i]),
+    missed: path((i) => found[i] < truth[i]),
+    extra: path((i) => found[i] > truth[i]),
   };
 }
 
@@ -230,22 +246,34 @@ function paintCells({ context, place, strength }, { width, height }) {
 function paintLetters({ context, box }) {
   const spots = [["R", 10, box.height / 2], ["L", box.width - 10, box.height / 2]];
   spots.push(["A", box.width / 2, 12], ["P", box.width / 2, box.height - 12]);
-  context.font = "600 12px sans-serif";
   context.textAlign = "center";
+  for (const [letter, x, y] of spots) cased(context, letter, x, y, "600 12px sans-serif");
+}
+
+function cased(context, text, x, y, font) {
+  context.font = font;
   context.textBaseline = "middle";
   context.lineWidth = 3;
-  for (const [letter, x, y] of spots) {
-    context.strokeStyle = "#000";
-    context.strokeText(letter, x, y);
-    context.fillStyle = "#fff";
-    context.fillText(letter, x, y);
-  }
+  context.lineJoin = "round";
+  context.strokeStyle = "#000";
+  context.strokeText(text, x, y);
+  context.fillStyle = "#fff";
+  context.fillText(text, x, y);
+}
+
+// Slice, position and window, in the upper left corner of every panel.
+function paintPlace({ context, scene, state }) {
+  const grey = state.window ? `W ${state.window.width} L ${state.window.level}` : "";
+  context.textAlign = "left";
+  [sliceWords(scene), placeWords(scene), grey].filter(Boolean).forEach((text, line) => {
+    cased(context, text, 7, 12 + 15 * line, "11px sans-serif");
+  });
 }
 
 // The marked pixel in every panel; the lines leave a gap so that what is looked at stays visible.
 function paintCross({ context, box, place, state }) {
   const x = place.left + (state.cross[0] + 0.5) * place.scale;
-  const y = place.top + (state.cross[1] + 0.5) * place.scale;
+  const y = place.top + (state.cross[1] + 0.5) * place.rise;
   const gap = Math.max(6, place.scale);
   context.beginPath();
   for (const [from, to] of [[0, x - gap], [x + gap, box.width]]) {

@@ -44,7 +44,6 @@ function syncPanels(app) {
   panels.forEach((panel, index) => {
     const shown = app.panels[index];
     setText(shown.title, panel.title);
-    setText(shown.subtitle, panel.subtitle);
     const isStyled = panel.labels || panel.probability || panel.heat;
     shown.notes.replaceChildren(...panel.notes.map((note) => element("p", "", note)));
     shown.style.replaceChildren(...(isStyled ? [swatch({ kind: "line", ...panel })] : []));
@@ -63,6 +62,7 @@ function refreshPanels(app) {
     shown.reading.hidden = shown.reading.textContent === "";
     shown.reason.hidden = shown.reason.textContent === "";
     shown.badge.hidden = !(heats && panel.heat.redundant);
+    setText(shown.subtitle, subtitleFor(scene, panel));
     shown.figure.hidden = state.enlarged !== null && !isLarge;
     shown.enlarge.hidden = scene.panels.length === 1;
     shown.enlarge.setAttribute("aria-pressed", String(isLarge));
@@ -77,8 +77,8 @@ function refreshPanels(app) {
 }
 
 // How many columns fit: those asked for, else one row from 1100 px, two by two below, one below 520 px.
-function columnsFor(width, panels, asked) {
-  if (width < 520) return 1;
+function columnsFor(width, panels, asked, isNarrow) {
+  if (isNarrow) return 1;
   const wanted = Math.min(panels, asked || 4);
   const narrowest = asked ? 200 : 275; // px: a grid that was asked for is kept longer
   return width >= wanted * narrowest ? wanted : Math.min(2, wanted);
@@ -88,7 +88,7 @@ function columnsFor(width, panels, asked) {
 function heightFor(width, rows, picture, isLarge, isNarrow) {
   const room = window.innerHeight;
   const share = isLarge ? 0.72 : isNarrow ? 0.7 : rows === 1 ? 0.6 : 0.36;
-  const natural = (width * picture.height) / picture.width;
+  const natural = (width * picture.height * picture.tall) / picture.width;
   return Math.round(Math.min(natural, Math.max(200, share * room)));
 }
 
@@ -98,11 +98,13 @@ function layOut(app) {
   if (!scene || !width) return;
   const isLarge = state.enlarged !== null;
   const count = isLarge ? 1 : scene.panels.length;
-  const columns = columnsFor(width, count, isLarge ? 1 : scene.header.columns);
+  app.isNarrow = width < 520;
+  const beside = isStack(scene) && !app.isNarrow ? STRIP.side + 12 : 0;
+  const columns = columnsFor(width - beside, count, isLarge ? 1 : scene.header.columns, app.isNarrow);
   grid.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
-  app.root.classList.toggle("narrow", width < 520);
+  app.root.classList.toggle("narrow", app.isNarrow);
   const gap = 12;
-  const each = (width - gap * (columns - 1)) / columns;
+  const each = (width - beside - gap * (columns - 1)) / columns;
   const height = heightFor(each, Math.ceil(count / columns), scene.picture, isLarge, columns === 1 && count > 1);
   const ratio = pixelRatio();
   app.box = { width: each, height };
@@ -113,19 +115,25 @@ function layOut(app) {
     if (canvas.height !== high) canvas.height = high;
     canvas.style.height = `${height}px`;
   }
+  layOutStrip(app, height);
+  app.isMoved = true;
   requestPaint(app);
 }
 
 function paintAll(app) {
-  const { scene, state, box } = app;
-  if (!scene || !box) return;
+  if (!app.scene || !app.box) return;
   const from = performance.now();
+  if (app.isMoved) {
+    chooseScene(app);
+    refreshTexts(app);
+  }
+  const { scene, state, box } = app;
   scene.panels.forEach((panel, index) => {
     if (state.enlarged !== null && state.enlarged !== index) return;
     const { canvas } = app.panels[index];
     paintPanel(canvas.getContext("2d"), box, pixelRatio(), scene, panel, viewOf(app, index), state);
     canvas.style.cursor = viewOf(app, index).zoom > 1 ? "grab" : "crosshair";
-    canvas.style.touchAction = viewOf(app, index).zoom > 1 ? "none" : "pan-y";
+    canvas.style.touchAction = viewOf(app, index).zoom > 1 || isStack(scene) ? "none" : "pan-y";
   });
   setText(app.zoomNumber, `${viewOf(app, state.active).zoom.toFixed(1)}×`);
   app.root.dataset.paintMs = (performance.now() - from).toFixed(2);

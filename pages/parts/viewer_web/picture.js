@@ -8,7 +8,8 @@ function saveView(app) {
   canvas.toBlob((blob) => {
     const link = element("a");
     link.href = URL.createObjectURL(blob);
-    link.download = `triptych-${fileWord(app.scene.header.token)}-${app.state.mode}.png`;
+    const slice = isStack(app.scene) ? `-${sliceNumber(app)}` : "";
+    link.download = `triptych-${fileWord(app.scene.header.token)}${slice}-${app.state.mode}.png`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
     announce(app, `Saved as ${link.download}.`);
@@ -28,6 +29,7 @@ function stripLines(app) {
   const scale = state.mode === "heatmap" ? sharedScale(scene) : null;
   return [
     `Triptych · ${header.caption} · ${mode} · ${views} · ${overlay}`,
+    isStack(scene) ? [sliceWords(scene), placeWords(scene), windowWords(state), gridWords(scene)].filter(Boolean).join(" · ") : "",
     [...new Set(shown.filter((panel) => panel.run).map((panel) => `${panel.network}: ${panel.run}`))].join("  ·  "),
     scale ? `Colours ${header.map.name}: ${scale.label}, full colour at ${inDigits(scale.limit)}` : "",
     state.cross ? commonReading(scene, state) : "",
@@ -35,6 +37,8 @@ function stripLines(app) {
     header.notice,
   ].filter(Boolean);
 }
+
+const windowWords = ({ window: now }) => (now ? `window ${now.width}, level ${now.level} HU` : "");
 
 function wrapText(context, text, width) {
   const lines = [];
@@ -107,7 +111,7 @@ function drawSheetPanel(app, context, { index, x, y, notes }, hasBar, ratio) {
   context.font = fontOf(app, 14, 600);
   context.fillText(panel.title, x, y + 14, box.width);
   context.font = fontOf(app, 11);
-  context.fillText(panel.subtitle, x, y + 31, box.width);
+  context.fillText(subtitleFor(scene, panel), x, y + 31, box.width);
   const picture = makeCanvas(box.width * ratio, box.height * ratio);
   paintPanel(picture.getContext("2d"), box, ratio, scene, panel, viewOf(app, index), state);
   const top = y + PAGE.heading;

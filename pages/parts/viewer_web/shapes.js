@@ -6,14 +6,19 @@
 function traceLoops(inside, width, height) {
   const stride = width + 1;
   const leaving = new Uint8Array(stride * (height + 1)); // bits of the edges that leave a corner: E 1, S 2, W 4, N 8
-  const at = (x, y) => x >= 0 && y >= 0 && x < width && y < height && inside(y * width + x);
+  const wide = width + 2;
+  const marked = new Uint8Array(wide * (height + 2)); // with a border of zeros: neighbours need no check
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) if (inside(y * width + x)) marked[(y + 1) * wide + x + 1] = 1;
+  }
   for (let y = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1) {
-      if (!inside(y * width + x)) continue;
-      if (!at(x, y - 1)) leaving[y * stride + x] |= 1;
-      if (!at(x + 1, y)) leaving[y * stride + x + 1] |= 2;
-      if (!at(x, y + 1)) leaving[(y + 1) * stride + x + 1] |= 4;
-      if (!at(x - 1, y)) leaving[(y + 1) * stride + x] |= 8;
+      const here = (y + 1) * wide + x + 1;
+      if (marked[here] === 0) continue;
+      if (marked[here - wide] === 0) leaving[y * stride + x] |= 1;
+      if (marked[here + 1] === 0) leaving[y * stride + x + 1] |= 2;
+      if (marked[here + wide] === 0) leaving[(y + 1) * stride + x + 1] |= 4;
+      if (marked[here - 1] === 0) leaving[(y + 1) * stride + x] |= 8;
     }
   }
   const loops = [];
@@ -42,18 +47,19 @@ function followLoop(leaving, stride, start) {
 // Lines where a smooth grid crosses a level, in units of the picture (extent wide x high). Grid values sit at
 // half-pixel centres and are continued flat to the border. Lists of points; the higher side is on the right.
 function levelLines(values, width, height, level, extent) {
-  const node = (i, j) => values[clampIndex(j, height) * width + clampIndex(i, width)];
   const x = (i) => Math.min(Math.max(((i + 0.5) / width) * extent.width, 0), extent.width);
   const y = (j) => Math.min(Math.max(((j + 0.5) / height) * extent.height, 0), extent.height);
   const follow = new Map(); // edge where a segment starts -> edge where it ends
   const point = new Map();
   const stride = width + 2;
+  const nodes = continued(values, width, height);
   for (let j = -1; j < height; j += 1) {
     for (let i = -1; i < width; i += 1) {
-      const a = node(i, j); // clockwise from the upper left
-      const b = node(i + 1, j);
-      const c = node(i + 1, j + 1);
-      const d = node(i, j + 1);
+      const at = (j + 1) * stride + i + 1;
+      const a = nodes[at]; // clockwise from the upper left
+      const b = nodes[at + 1];
+      const c = nodes[at + stride + 1];
+      const d = nodes[at + stride];
       const code = (a >= level ? 8 : 0) + (b >= level ? 4 : 0) + (c >= level ? 2 : 0) + (d >= level ? 1 : 0);
       if (code === 0 || code === 15) continue;
       const id = { T: 2 * ((j + 1) * stride + i + 1), B: 2 * ((j + 2) * stride + i + 1) };
@@ -74,6 +80,17 @@ function levelLines(values, width, height, level, extent) {
     }
   }
   return chain(follow, point);
+}
+
+// The grid with its edges repeated once on every side.
+function continued(values, width, height) {
+  const wide = width + 2;
+  const nodes = new Float64Array(wide * (height + 2));
+  for (let j = 0; j < height + 2; j += 1) {
+    const row = clampIndex(j - 1, height) * width;
+    for (let i = 0; i < wide; i += 1) nodes[j * wide + i] = values[row + clampIndex(i - 1, width)];
+  }
+  return nodes;
 }
 
 // Corner bits clockwise from the upper left: 8, 4, 2, 1. A saddle is joined where the middle is high.

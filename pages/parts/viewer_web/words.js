@@ -14,6 +14,11 @@ const KEYS = [
   ["[  ]", "opacity down, up by 10 %"],
   ["H held", "hide all overlays while held; X hides them until pressed again"],
   ["Y", "reference outline on the other panels"],
+  ["wheel, ↑ ↓", "slice before, after; Page ↑ ↓ by ten; Home, End: first, last", true],
+  ["T, D", "next slice with tumour, with large disagreement (upper tenth); with Shift: previous", true],
+  ["1 to 5", "window: soft tissue, liver, liver portal venous, bone, what the model saw", true],
+  ["Shift + drag", "window width (sideways), level (up and down); also with the right button", true],
+  ["M", "class shown: all, liver, tumour", true],
   ["+  −", "zoom; also Ctrl + wheel, or pinch"],
   ["drag", "move the picture"],
   ["0", "reset zoom, position and crosshair"],
@@ -89,9 +94,11 @@ function legendFor(scene, state) {
   return [...LEGENDS[state.mode](scene, state, networks), ...reference];
 }
 
+const classWord = ({ header, place }) => (header.classes.length > 1 ? `(${header.classes[place].name})` : "");
+
 const LEGENDS = {
   outline: (scene, state, networks) => networks,
-  fill: (scene) => scene.header.classes.map(({ name, colour }) => ({ kind: "area", colour, text: `Marked as ${name}` })),
+  fill: (scene, state) => scene.header.classes.filter((_, i) => [0, i + 1].includes(state.shown)).map(({ name, colour }) => ({ kind: "area", colour, text: `Marked as ${name}` })),
   error: ({ reference, header }) => (reference
     ? [
       { kind: "area", colour: header.errors.agreed, text: "Agreed" },
@@ -100,7 +107,7 @@ const LEGENDS = {
     ]
     : []),
   probability: (scene, state) => [
-    ...LEVELS.map(({ dash, name }) => ({ kind: "line", colour: "#fff", dash, text: `p = ${name}` })),
+    ...LEVELS.map(({ dash, name }) => ({ kind: "line", colour: "#fff", dash, text: `p${classWord(scene)} = ${name}` })),
     ...(state.detail ? [{ kind: "ramp", colour: "#fff", text: "p from 0 to 1, in the panel's colour" }] : []),
   ],
   heatmap: (scene, state, networks) => [
@@ -109,7 +116,13 @@ const LEGENDS = {
   ],
 };
 
-const hasHeat = (scene) => scene.panels.some((panel) => panel.heat !== null);
+const hasHeat = (scene) => scene.header.has_heat === true;
+
+// Under a panel's title: the area of the class asked about on this slice, then what the page says of the case.
+function subtitleFor(scene, panel) {
+  const area = panel.area === null ? "" : `${scene.header.classes[scene.place].name} ${areaText(scene, panel.area)}`;
+  return [area, panel.subtitle].filter(Boolean).join(" · ");
+}
 
 // One colour bar for all panels where limit and label are the same everywhere, else null.
 function sharedScale(scene) {
@@ -137,9 +150,11 @@ function labelAt(scene, labels, [x, y]) {
 // The values under the crosshair for all panels together.
 function commonReading(scene, state) {
   const { picture } = scene;
-  if (!state.cross) return `${picture.width} × ${picture.height} px · click the picture for values`;
+  if (!state.cross) return `${gridWords(scene)} · click the picture for values`;
   const [x, y] = state.cross;
-  const words = [`x ${x}, y ${y}`, `grey value ${picture.values[y * picture.width + x]}`];
+  const value = picture.values[y * picture.width + x];
+  const words = [`x ${x}, y ${y}`, ...lengthWords(scene, x, y)];
+  words.push(state.window ? `${String(value).replace("-", "−")} HU` : `grey value ${value}`);
   if (scene.reference) words.push(`reference: ${labelAt(scene, scene.reference, state.cross)}`);
   const voters = networksOf(scene).filter((panel) => panel.labels);
   const votes = voters.filter((panel) => panel.labels.values[y * picture.width + x] > 0);
@@ -150,10 +165,27 @@ function commonReading(scene, state) {
   return words.join(" · ");
 }
 
+// Where a pixel lies, in mm from the left and upper edge; on a CT these are the patient's right and front.
+function lengthWords({ header }, x, y) {
+  const [row, column] = header.slices.spacing;
+  if (!row) return [];
+  return [`${((x + 0.5) * column).toFixed(1)} mm from the left, ${((y + 0.5) * row).toFixed(1)} mm from the top`];
+}
+
+// The grid that is drawn, and the one it was made from.
+function gridWords({ header, picture }) {
+  const [height, width] = header.slices.source;
+  const grid = `${picture.width} × ${picture.height}`;
+  if (picture.width === width && picture.height === height) return `${grid} px`;
+  return `${grid} grid of a slice of ${width} × ${height} px`;
+}
+
 // One sentence about a panel, for those who hear it.
 function sentenceFor(scene, panel, state) {
   const mode = MODES.find(({ name }) => name === state.mode).title.toLowerCase();
-  const words = [`${panel.title}${panel.subtitle ? `, ${panel.subtitle}` : ""}, ${mode} view.`];
+  const subtitle = subtitleFor(scene, panel);
+  const place = isStack(scene) ? `, ${sliceWords(scene)}` : "";
+  const words = [`${panel.title}${place}${subtitle ? `, ${subtitle}` : ""}, ${mode} view.`];
   if (panel.labels && isMarked(panel.labels)) {
     const share = (100 * isMarked(panel.labels)) / panel.labels.values.length;
     words.push(`Marked: ${isMarked(panel.labels)} pixels, ${share.toFixed(1)} % of the picture.`);

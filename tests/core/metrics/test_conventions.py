@@ -150,3 +150,35 @@ def test_keras_agrees_with_both_conventions():
     assert three["cce"] == pytest.approx(
         keras_says(keras.metrics.CategoricalCrossentropy(), hot, F4), abs=1e-5
     )
+
+
+def test_counting_volume_by_volume_gives_what_all_slices_together_give():
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 3, (5, 8, 8)).astype(np.uint8)
+    probability = rng.dirichlet((1, 1, 1), (5, 8, 8)).astype(np.float32)
+    parts = [conventions.count_multiclass(labels[at], probability[at]) for at in (slice(0, 2), slice(2, 5))]
+    together = conventions.paper_multiclass(zip(labels, probability, strict=True))
+    assert conventions.multiclass_figures(parts[0] + parts[1]) == pytest.approx(together)
+
+
+def test_no_slice_has_no_figures():
+    with pytest.raises(ValueError, match="slice"):
+        conventions.paper_multiclass([])
+
+
+def test_table_3_closes_to_four_digits_as_a_micro_average_over_three_channels():
+    table = conventions.PAPER_TABLE_3
+    for model in table["models"]:
+        dice, accuracy = (float(table["values"][name][model]) for name in ("dice", "accuracy"))
+        assert accuracy == pytest.approx(1 - 2 / 3 * (1 - dice), abs=1e-4)
+    assert set(table["order"]) == set(table["values"]) == set(table["metrics"])
+    assert table["values"]["iou"] == {"unet": "0.9062", "multiresunet": "0.9373", "dcunet": "0.9273"}
+    assert table["wording"].startswith(
+        "As published. Accuracy, precision, recall and Dice behave like averages"
+    )
+
+
+def test_table_3_is_met_by_an_entropy_as_small_as_printed():
+    ours = {"dice": 0.9973, "cce": 0.0073, "iou": 0.9}
+    rows = conventions.beside_the_paper("multiresunet", ours, conventions.PAPER_TABLE_3)
+    assert {row["metric"]: row["met"] for row in rows} == {"dice": True, "cce": True, "iou": False}

@@ -27,7 +27,7 @@ def arrays():
             part = "train" if index % 4 else "test"
             entries.append(
                 SliceEntry("ct", f"{patient}-v", index, patient, "ct", (), 64, 64, tumour + organ,
-                           (organ, tumour), parts={"one": part})
+                           {"one": part}, (organ, tumour))
             )  # fmt: skip
     empty = np.zeros((len(entries), 1))
     return Arrays(empty, empty, tuple(reversed(entries)))

@@ -1,0 +1,248 @@
+"""The gate for NIfTI volumes: checked voxels in display orientation, or a named refusal. Nothing else opens one.
+
+We read the 352 bytes of the header ourselves and let nibabel look at nothing but those, so that the number of bytes
+that must follow is known before any memory is taken. A compressed file is then unpacked once, to its very end: only
+there does gzip compare its checksum, and without that one flipped bit gives wrong voxels without a word. An
+uncompressed file has no checksum; it is mapped, and only the slices that are asked for are read.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import math
+import mmap
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from core import atomic, gate, nifti_header
+from core.errors import DataRefused
+from core.nifti_header import UNVERIFIED, Facts
+from core.nifti_header import Grid as Grid
+
+MAX_UPLOAD = 200_000_000  # bytes, as they come
+LABELS = (0, 1, 2)  # background, liver, tumour
+CT_RANGE = (-2048, 4096)  # HU, holds 98 of 100 voxels of a CT
+OUTLYING = "values-outside-ct-range"
+
+_GZIP = b"\x1f\x8b"
+_SLACK = 4096  # bytes that may follow the voxels
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """The voxels of a file in display orientation: slice 0 nearest the feet, patient right is left, anterior up.
+
+    voxels  (n, rows, columns): labels uint8; otherwise HU, int16 where that holds every value exactly, else float32
+    flags   those of the grid, and "values-outside-ct-range": a few voxels (metal), or the padding round the field
+            of view, lie outside
+    """
+
+    grid: Grid
+    voxels: np.ndarray
+    flags: tuple[str, ...]
+
+
+def read(path: Path, *, labels: bool = False, slices: range | None = None, like: Grid | None = None) -> Scan:
+    """One volume from the data folder, checked in full: the bytes that were checked are those that are returned.
+
+    ``labels``: values must be 0, 1 or 2; otherwise they must look like CT numbers. ``slices`` are those wanted, in
+    display order (a range in steps of 1); of an uncompressed file only they are then read, checked and returned.
+    ``like``: the grid of its volume, which a segmentation must lie on, see ``nifti_header.like_volume``.
+    DataRefused codes: name, damaged, less_than_declared, more_than_declared, values, labels, swapped, picture,
+    not_ct, and those of ``gate.opened``, ``nifti_header.facts`` and ``nifti_header.like_volume``.
+    Memory: at most twice the unpacked file.
+    """
+    with gate.opened(path) as file:
+        return _scan(file, path.name, _is_gzip(file, path.name), labels, slices, like)
+
+
+def read_grid(path: Path) -> Grid:
+    """The grid of a file in the data folder; its voxels are not looked at. DataRefused: see ``read``."""
+    with gate.opened(path) as file:
+        stream = _stream(file, _is_gzip(file, path.name))
+        return nifti_header.facts(_block(stream, nifti_header.BYTES, path.name), path.name).grid
+
+
+def admit(file: BinaryIO) -> Scan:
+    """One CT volume in an untrusted open file, .nii or .nii.gz, of at most 200 MB; see ``read``.
+
+    DataRefused never names the file.
+    """
+    content = file.read(MAX_UPLOAD + 1)
+    if len(content) > MAX_UPLOAD:
+        raise DataRefused("too_large", f"the volume: expected at most {MAX_UPLOAD:,} bytes, got more.")
+    return _scan(io.BytesIO(content), "the volume", content.startswith(_GZIP), False, None, None)
+
+
+def write_labels(path: Path, labels: np.ndarray, grid: Grid) -> None:
+    """Labels (n, rows, columns) uint8 in display orientation as a NIfTI file on the original grid.
+
+    The header is new: only shape, spacing and affine are those of the original. ``path`` ends in .nii or .nii.gz.
+    """
+    import nibabel
+
+    if labels.dtype != np.uint8 or labels.shape != grid.display_shape:
+        raise ValueError(f"labels: expected uint8 {grid.display_shape}, got {labels.dtype} {labels.shape}")
+    affine = np.array(grid.affine)
+    tools: Any = nibabel
+    stored = nifti_header.turned_back(labels, grid.axcodes)
+    image = tools.Nifti1Image(stored, None if UNVERIFIED in grid.flags else affine)
+    image.header.set_zooms(np.linalg.norm(affine[:3, :3], axis=0))
+    image.header.set_xyzt_units("mm")
+
+    def fill(file: BinaryIO) -> None:
+        if path.name.endswith(".gz"):
+            with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:  # same labels, same bytes
+                image.to_stream(packed)
+        else:
+            image.to_stream(file)
+
+    atomic.write(path, fill)
+
+
+def _scan(
+    file: BinaryIO, name: str, is_gzip: bool, labels: bool, slices: range | None, like: Grid | None
+) -> Scan:
+    stream = _stream(file, is_gzip)
+    head = _block(stream, nifti_header.BYTES, name)
+    facts = nifti_header.facts(head, name)
+    grid = facts.grid if like is None else nifti_header.like_volume(facts.grid, like, name)
+    is_mapped = not is_gzip and not isinstance(file, io.BytesIO)
+    held = _mapped(file, facts, name) if is_mapped else _unpacked(stream, head, facts, name)
+    flat = np.frombuffer(held, facts.dtype, math.prod(grid.shape), facts.offset)
+    view = nifti_header.turned(flat.reshape(grid.shape, order="F"), grid.axcodes)
+    if slices is not None:
+        view = view[slices.start : slices.stop]
+    if abs(view.strides[0]) < max(abs(stride) for stride in view.strides):
+        view = np.ascontiguousarray(view)  # else each slice would be gathered from the whole file
+    if labels:
+        return Scan(grid, _labels(view, facts, name), grid.flags)
+    voxels = _values(view, facts, name, must_copy=is_mapped or slices is not None)
+    return Scan(grid, voxels, grid.flags + _ct_flags(voxels, name))
+
+
+def _is_gzip(file: BinaryIO, name: str) -> bool:
+    """Whether the content is gzip; DataRefused ("name") unless the name says the same."""
+    is_gzip = file.read(2) == _GZIP
+    file.seek(0)
+    if not name.endswith(".nii.gz" if is_gzip else ".nii"):
+        got = "is" if is_gzip else "is not"
+        expected = "a name that ends in .nii.gz if the content is gzip, else in .nii"
+        raise DataRefused("name", f"{name}: expected {expected}; the content {got} gzip.")
+    return is_gzip
+
+
+def _stream(file: BinaryIO, is_gzip: bool) -> Any:
+    from isal import igzip  # as Python's gzip, three times as fast
+
+    unpack: Any = igzip.IGzipFile
+    return unpack(fileobj=file, mode="rb") if is_gzip else file
+
+
+def _mapped(file: BinaryIO, facts: Facts, name: str) -> mmap.mmap:
+    size = os.fstat(file.fileno()).st_size
+    _require_size(size, facts.need, name)
+    return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+
+
+def _unpacked(stream: Any, head: bytes, facts: Facts, name: str) -> bytearray:
+    """The content to its end. It grows with what is there, not with what the header says."""
+    held = bytearray(head)
+    while len(held) <= facts.need + _SLACK and (block := _block(stream, _BLOCK, name)):
+        held += block
+    _require_size(len(held), facts.need, name)
+    return held
+
+
+def _block(stream: Any, size: int, name: str) -> bytes:
+    from isal import igzip_lib
+
+    unpacking: Any = igzip_lib.error
+    try:
+        content: bytes = stream.read(size)
+    except (EOFError, OSError, zlib.error, unpacking) as error:
+        message = f"{name}: the content is damaged, it does not unpack. Copy the file again."
+        raise DataRefused("damaged", message) from error
+    return content
+
+
+def _require_size(count: int, need: int, name: str) -> None:
+    if count > need + _SLACK:
+        message = f"{name}: more bytes than the {need:,} that the header declares. Copy or convert it again."
+        raise DataRefused("more_than_declared", message)
+    if count < need:
+        message = f"{name}: expected {need:,} bytes, got {count:,}. Copy the file again."
+        raise DataRefused("less_than_declared", message)
+
+
+def _labels(view: np.ndarray, facts: Facts, name: str) -> np.ndarray:
+    labels = np.empty(view.shape, np.uint8)
+    for k, stored in enumerate(view):
+        values = _scaled(stored, facts)
+        low, high = float(values.min()), float(values.max())
+        if not (low >= 0 and high <= LABELS[-1]):
+            is_ct = low < -100 or high > 255
+            advice = "These look like CT numbers: are the two files swapped?" if is_ct else ""
+            message = f"{name}: expected labels {LABELS}, got {low:g} to {high:g}. {advice}"
+            raise DataRefused("swapped" if is_ct else "labels", message.strip())
+        labels[k] = values
+        if values.dtype.kind == "f" and (labels[k] != values).any():
+            raise DataRefused("labels", f"{name}: expected labels {LABELS}, got values between them.")
+    return labels
+
+
+def _values(view: np.ndarray, facts: Facts, name: str, must_copy: bool) -> np.ndarray:
+    """HU, int16 where exact, else float32. A whole volume that we unpacked is not copied if it is int16 already."""
+    slope, intercept = facts.slope, facts.intercept
+    if view.dtype.kind == "i" and view.dtype.itemsize == 2 and (slope, intercept) == (1, 0):
+        return np.array(view, np.int16) if must_copy or not view.dtype.isnative else view
+    ends = np.iinfo(np.int16)
+    is_exact = view.size > 0 and view.dtype.kind in "iu" and slope % 1 == 0 and intercept % 1 == 0
+    if is_exact:
+        extremes = [float(value) * slope + intercept for value in (view.min(), view.max())]
+        is_exact = ends.min <= min(extremes) and max(extremes) <= ends.max
+    values = np.empty(view.shape, np.int16 if is_exact else np.float32)
+    for k, stored in enumerate(view):
+        with np.errstate(over="ignore"):
+            values[k] = _scaled(stored, facts)
+        if not is_exact and not np.isfinite(values[k]).all():
+            raise DataRefused("values", f"{name}: expected finite values, got NaN or infinity.")
+    return values
+
+
+def _scaled(stored: np.ndarray, facts: Facts) -> np.ndarray:
+    if (facts.slope, facts.intercept) == (1, 0):
+        return stored
+    with np.errstate(over="ignore", invalid="ignore"):  # what comes out is checked
+        return np.asarray(stored * np.float64(facts.slope) + facts.intercept)
+
+
+def _ct_flags(voxels: np.ndarray, name: str) -> tuple[str, ...]:
+    """Whether these are CT numbers: most within the range, and neither labels nor the grey levels of a picture."""
+    if not voxels.size:
+        return ()
+    low, high = float(voxels.min()), float(voxels.max())
+    if low >= 0 and high <= LABELS[-1]:
+        advice = "These look like labels: are the two files swapped?"
+        raise DataRefused("swapped", f"{name}: expected CT numbers, got only {low:g} to {high:g}. {advice}")
+    if low >= 0 and high <= 255:
+        message = (
+            "looks like a picture, not CT numbers: all values are 0 to 255. Convert it from the CT again."
+        )
+        raise DataRefused("picture", f"{name}: {message}")
+    if low >= CT_RANGE[0] and high <= CT_RANGE[1]:
+        return ()
+    # scanners fill the corners outside the field of view with one very low value: not counted
+    below = sum(np.count_nonzero((one < CT_RANGE[0]) & (one != low)) for one in voxels)
+    above = sum(np.count_nonzero(one > CT_RANGE[1]) for one in voxels)
+    if max(below, above) > 0.01 * voxels.size:
+        expected = f"98 of 100 values in {CT_RANGE[0]} to {CT_RANGE[1]} HU"
+        raise DataRefused("not_ct", f"{name}: expected {expected}, got {low:g} to {high:g}.")
+    return (OUTLYING,)

@@ -1,0 +1,167 @@
+"""Numbers of a CT volume in words and tables, with units, and its masks as files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core import Run, Scores, Slice, SliceEntry, export_volume, score
+from pages.parts import cached, choices, words
+from pages.parts.choices import Choice
+from pages.parts.volumes import Settled, redistribution
+from pages.parts.words import plain
+
+FEW = 10  # patients: below this a mean says little about the next patient
+
+
+def area(count: int, one: Slice) -> str:
+    """An area on a slice in mm2, or in pixels without spacing."""
+    if one.spacing_mm is None:
+        return words.pixels(count)
+    return f"{words.thousands(count * one.spacing_mm[0] * one.spacing_mm[1])}\u00a0mm²"
+
+
+def slice_words(scores: Mapping[str, Scores], one: Slice) -> list[str]:
+    """One network on one slice, a sentence per class; an empty reference is said, never a Dice of 0 or 1."""
+    said = []
+    for name, own in scores.items():
+        n_reference, n_predicted = own.tp + own.fn, own.tp + own.fp
+        if not n_reference and not n_predicted:
+            said.append(f"no {name} in reference, none predicted")
+        elif not n_reference:
+            said.append(f"no {name} in reference; false positive {area(own.fp, one)}")
+        elif not n_predicted:
+            said.append(f"missed the {name} completely ({area(own.fn, one)})")
+        else:
+            marked = f"{area(n_predicted, one)}, reference {area(n_reference, one)}"
+            said.append(f"{name} Dice {own.values['dice']:.2f} ({marked})")
+    return said
+
+
+def volume_words(choice: Choice, run: Run) -> list[str]:
+    """One network on the whole volume, a sentence per class, from the stored scores; empty where there are none."""
+    stored, said = cached.results(choice.card.name), []
+    for row in stored.scores if stored is not None else ():
+        if row["run"] != run.name or row["case"] != choice.entry.case:
+            continue
+        n_reference, n_predicted, ml = row["n_ref"], row["n_pred"], row["voxel_mm3"] / 1000
+        name, of_slices = row["class"], "" if row.get("unit") == "volume" else " (its test slices only)"
+        if not n_reference and not n_predicted:
+            said.append(f"no {name} in reference, none predicted{of_slices}")
+        elif not n_reference:
+            said.append(f"no {name} in reference; false positive {n_predicted * ml:.1f} ml{of_slices}")
+        elif not n_predicted:
+            said.append(f"missed the {name} completely ({n_reference * ml:.1f} ml){of_slices}")
+        else:
+            error = 100 * (n_predicted - n_reference) / n_reference
+            said.append(
+                f"{name} Dice {row['dice']:.2f} ({n_predicted * ml:.1f} ml, reference {n_reference * ml:.1f} ml, "
+                f"{words.signed_percent(error)}){of_slices}"
+            )
+    return said
+
+
+def under_panels(choice: Choice, settled: Settled) -> None:
+    """Under each panel: the settled slice and the whole volume, in words with units."""
+    one = settled.one
+    for column, reading in zip(st.columns(len(settled.readings) + 1), [None, *settled.readings], strict=True):
+        if reading is None:
+            column.markdown("  \n".join([f"**Slice {one.index}**", *reference_words(choice, one)]))
+            continue
+        if reading.prediction is None:
+            column.markdown(f"**{reading.title}**  \n{plain(reading.message)}")
+            continue
+        said = slice_words(score(one, reading.prediction), one) if one.has_reference else []
+        whole = [] if reading.run is None else volume_words(choice, reading.run)
+        lines = [f"**{reading.title}** · slice {one.index}", *said]
+        lines += ["*Whole volume*", *whole] if whole else []
+        column.markdown(
+            "  \n".join(lines if said or whole else [*lines, "no expert outline to compare with"])
+        )
+
+
+def reference_words(choice: Choice, one: Slice) -> list[str]:
+    """The expert's outlines of a slice in words; under a split by slice also the slice's own part."""
+    said = []
+    if choice.part == "mixed":
+        entry = next(e for e in cached.slices(one.dataset) if (e.case, e.index) == (one.case, one.index))
+        said.append(words.PARTS.get(choices.part_of(entry, choice.card, choice.runs), "in no part"))
+    if one.reference is None:
+        return [*said, "no expert outline: nothing can be scored here"]
+    for value, name in enumerate(choice.card.foreground, 1):
+        count = int((one.reference >= value).sum())
+        said.append(f"{name} {area(count, one)}" if count else f"no {name} in reference")
+    return said
+
+
+def table(settled: Settled) -> None:
+    """The numbers of the settled slice with their definitions."""
+    one = settled.one
+    if not one.has_reference:
+        return
+    seen = {r.title: score(one, r.prediction) for r in settled.readings if r.prediction is not None}
+    if not seen:
+        return
+    st.subheader(f"Numbers of slice {one.index}", anchor=False)
+    rows: dict[str, dict[str, str]] = {}
+    for title, scores in seen.items():
+        rows[title] = {}
+        for name, own in scores.items():
+            rows[title] |= {
+                f"{name}: Dice": words.value_or_why(own, "dice"),
+                f"{name}: missed": area(own.fn, one),
+                f"{name}: extra": area(own.fp, one),
+            }
+    meaning = {"Dice": words.DEFINITIONS["dice"][1], "missed": "area of FN", "extra": "area of FP"}
+    rows["What it is"] = {line: meaning[line.split(": ")[1]] for line in next(iter(rows.values()))}
+    st.table(
+        pd.DataFrame(rows), alt="Scores and areas of each network on the settled slice, with definitions"
+    )
+    st.caption(
+        "On the volume's own pixels: probabilities are enlarged from 128 × 128, then the largest decides. "
+        "Liver includes the tumour in it. Areas in the viewer are those of its 128 × 128 grid."
+    )
+
+
+def few_patients(choice: Choice) -> None:
+    """A line that says how few patients stand behind a test part, where they are few."""
+    parts = [
+        (e.group, choices.part_of(e, choice.card, choice.runs)) for e in cached.volumes(choice.card.name)
+    ]
+    groups = {group for group, part in parts if part == choice.part}
+    if 0 < len(groups) < FEW:
+        count = "1 patient" if len(groups) == 1 else f"{len(groups)} patients"
+        st.caption(f"Few patients: this part of the set holds {count}. Read every figure per patient.")
+
+
+def export(choice: Choice, settled: Settled) -> None:
+    """A button per network: its mask of the whole volume as NIfTI on the grid of the source."""
+    ready = [r for r in settled.readings if r.run is not None and settled.answers[r.model] is not None]
+    if not ready:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for reading in ready:
+            run = reading.run.name
+            st.download_button(
+                f"Mask of {reading.title} (NIfTI)",
+                data=lambda run=run: nifti(run, choice.entry),
+                file_name=f"{choice.entry.case}-{run}.nii.gz",
+                mime="application/gzip",
+                on_click="ignore",
+                icon=":material/download:",
+                key=f"export-{run}",
+            )
+        limits = "On the original grid and affine. Slices far from the liver were not looked at: background."
+        st.caption(plain(f"{limits}{redistribution(choice)}"))
+
+
+def nifti(run: str, entry: SliceEntry) -> bytes:
+    """The file's bytes; written to a temporary folder, which is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mask.nii.gz"
+        export_volume(run, entry.case, path, dataset=entry.dataset)
+        return path.read_bytes()

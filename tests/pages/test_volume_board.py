@@ -1,0 +1,155 @@
+"""The scoreboard of CT volumes, from files to the page: prepared, scored by folds and by slices, and shown."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from core import places
+from pages.parts import volume_tables
+from tests.pages import small, small_volumes
+from tests.pages.small import open_page, said
+
+SPLITS = ("lits-patient", "lits-patient-2", "lits-patient-3", "lits-slice")
+
+
+def trained_on(split: str, model: str) -> None:
+    """A copy of a run's folder that says it was trained on another split."""
+    from core import prepared, runs
+
+    first = places.run(runs.run_name("lits", model, 0))
+    name = runs.run_name("lits", model, 0, split)
+    shutil.copytree(first, places.run(name))
+    manifest = json.loads((first / "run.json").read_text())
+    manifest |= {"name": name, "split": {"name": split, "sha256": prepared.read_split("lits", split).sha256}}
+    (places.run(name) / "run.json").write_text(json.dumps(manifest))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artifacts folder with prepared volumes, twelve runs and their results."""
+    import sys
+
+    import core.explain
+    from core import evaluate
+
+    made = tmp_path_factory.mktemp("volumes") / "artifacts"
+    shutil.copytree(small_volumes.prepared(), made)
+    engine = small_volumes.stand_in()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRIPTYCH_ARTIFACTS", str(made))
+        patch.setitem(sys.modules, "core.explain.engine", engine)
+        patch.setattr(core.explain, "engine", engine, raising=False)
+        for split in SPLITS[1:]:
+            for model in small.MODELS:
+                trained_on(split, model)
+        evaluate.evaluate("lits")
+    return made
+
+
+@pytest.fixture
+def board(folder, monkeypatch):
+    monkeypatch.setenv("TRIPTYCH_ARTIFACTS", str(folder))
+    return lambda **query: open_page("scoreboard", ds="lits", **query)
+
+
+def test_every_volume_scored_once_comes_first_with_its_few_patients(board):
+    page = board()
+    assert not page.exception
+    text = said(page)
+    assert "every volume scored once, 3 volumes, 3 patients, 3 trainings" in text
+    assert "Few patients: 3" in text
+    assert "n < 5: points only" in text
+    assert "no interval" in text
+    assert "nan" not in text.lower().split()
+
+
+def test_numbers_have_their_units_and_what_is_missing_is_said(board):
+    text = said(board())
+    assert " mm (n = " in text
+    assert " ml (n = " in text
+    assert " pp (n = " in text
+    assert "missed 0" in text
+    assert "no such lesion" in text
+    assert "1 of 1" in text or "0 of 1" in text  # the volume without tumour: clean or not
+
+
+def test_every_column_of_numbers_explains_itself(board):
+    columns = {}
+    for element in board().get("dataframe"):
+        for column, config in json.loads(element.proto.columns or "{}").items():
+            columns[column] = config.get("help")
+    wanted = [*volume_tables.OVERLAP, *volume_tables.SURFACE, *volume_tables.VOLUME, *volume_tables.BURDEN]
+    assert all(columns.get(column) for column in [*wanted, *volume_tables.LESIONS])
+
+
+def test_table_3_stands_in_its_own_block_with_its_wording(board):
+    page = board()
+    published = [table.value for table in page.table if "0.9373" in table.value.to_string()]
+    assert len(published) == 1
+    assert list(published[0].columns) == ["UNet", "MultiResUNet", "DCUNet"]
+    assert list(published[0].index)[-1] == "Categorical Cross Entr."
+    text = said(page)
+    assert "A model that misses every tumour pixel would still score above 0.99." in text
+    assert "The paper reserves 10 % of images. For LiTS these are slices" in text
+    assert "(met)" not in text  # unseen patients are not the paper's test
+
+
+def test_the_leakage_has_both_protocols_and_the_copied_outline(board):
+    text = said(board())
+    assert "Copied outline, no network" in text
+    assert "On unseen patients there is nothing to copy: n/a" in text
+    assert "Unseen patients" in text
+
+
+def test_a_split_by_slices_shows_pooled_figures_only(board):
+    page = board(set="lits-0-lits-slice")
+    assert not page.exception
+    text = said(page)
+    assert "Slices, not independent" in text
+    assert "met)" in text  # here the paper's own way of testing is compared
+    assert "HD95" not in text
+    assert "Mean over patients" not in text
+
+
+def test_every_volume_is_listed_once_per_network(board):
+    tables = [e.value for e in board().get("dataframe") if "Lesions found" in e.value.columns]
+    assert len(tables) == 1
+    assert sorted(tables[0]["Volume"]) == sorted(["volume-201", "volume-202", "volume-203"] * 3)
+
+
+RECORD = {"run": "r", "class": "tumour", "metric": "hd95", "convention": "per_case", "n": 7, "unit": "mm"}
+COLUMN = {"HD95": ("hd95", "per_case", "")}
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"value": 12.34, "missed": 2}, "12.3 mm (n = 7, missed 2)"),
+        ({"value": None, "why": "no case is defined"}, "n/a: no case is defined"),
+    ],
+)
+def test_a_distance_is_a_pair_of_mean_and_missed_or_says_why_not(change, text):
+    stored = SimpleNamespace(records=[RECORD | change])
+    assert volume_tables.table(stored, {"r": "R"}, "tumour", COLUMN).loc["R", "HD95"] == text
+
+
+def test_a_signed_error_has_its_sign_and_counts_what_is_undefined():
+    row = RECORD | {"metric": "volume_error_ml", "unit": "ml", "value": 3.0, "undefined": 1}
+    columns = {"Error": ("volume_error_ml", "per_case", "")}
+    found = volume_tables.table(SimpleNamespace(records=[row]), {"r": "R"}, "tumour", columns)
+    assert found.loc["R", "Error"] == "+3.0 ml (n = 7, undefined 1)"
+
+
+def test_the_volumes_that_went_worst_are_those_of_all_trainings():
+    rows = [
+        {"run": run, "class": "tumour", "case": case, "unit": "volume", "n_ref": n, "dice": dice}
+        for run, case, n, dice in (("a", "v1", 5, 0.9), ("b", "v2", 5, 0.1), ("b", "v3", 0, math.nan))
+    ]
+    stored = SimpleNamespace(scores=rows, runs={"both": {"trainings": ["a", "b"]}})
+    assert [row["case"] for row in volume_tables.worst(stored, "both")] == ["v2", "v1"]
