@@ -5,7 +5,7 @@ Everything a page or a notebook needs is named here. Importing it loads no Keras
 
 from __future__ import annotations
 
-from core.cards import DatasetCard, MethodCard, NetworkCard
+from core.cards import NOTICE, DatasetCard, MethodCard, NetworkCard
 from core.catalogues import methods as list_methods
 from core.catalogues import network_cards as list_networks
 from core.errors import (
@@ -51,6 +51,7 @@ from core.results import csv_text, read_results
 from core.runs import list_runs, read_history, read_run
 
 __all__ = [
+    "NOTICE",
     "PAPER_TABLE_2",
     "PAPER_TARGET",
     "SIZE",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# On every page, picture and file.
+NOTICE = "Research and teaching use only. Not a medical device. Not for diagnosis or treatment."
+
 
 @dataclass(frozen=True)
 class DatasetCard:
@@ -22,9 +25,7 @@ class DatasetCard:
     layout: str  # the module of core.datasets that reads the files
     splits: tuple[str, ...] = ()  # names of its splits, the default first; none for an external test set
     unit: str = "px"  # of distances and areas on screen: "mm" or "px"
-    window_hu: tuple[float, float] | None = (
-        None  # CT: what the networks see of the HU scale, low and high end
-    )
+    window_hu: tuple[float, float] | None = None  # CT: ends of what the networks see of the HU scale
     known_defects: tuple[str, ...] = ()
 
     @property
@@ -36,6 +37,11 @@ class DatasetCard:
     def outputs(self) -> int:
         """Channels of a network's output: 1 (sigmoid) for two classes, else one per class (softmax)."""
         return 1 if len(self.classes) == 2 else len(self.classes)
+
+    @property
+    def terms(self) -> str:
+        """The licence, and where it forbids to pass on parts of the set also that, in words."""
+        return self.licence + (": do not redistribute" if "-ND" in self.licence else "")
 
     @property
     def has_volumes(self) -> bool:

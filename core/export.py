@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from core import atomic, nifti, places, prepared, reading, runs
-from core.cards import DatasetCard
+from core.cards import NOTICE, DatasetCard
 from core.errors import DataMissing, DataRefused
 from core.records import Run, SliceEntry
 
 Report = Callable[[int, int, str], None]  # done, total, what
 
-NOTICE = "Research and teaching use only. Not a medical device. Not for diagnosis or treatment."
 _BATCH = 32  # slices in memory at a time
 
 
@@ -87,7 +86,7 @@ def _statement(
     parts = Counter(entry.parts.get(run.split, "not in the split") for entry in entries)
     return {
         "notice": NOTICE,
-        "licence": card.licence + (": do not redistribute" if "-ND" in card.licence else ""),
+        "licence": card.terms,
         "file": name,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "dataset": card.name,

@@ -4,9 +4,9 @@ import platform
 
 import streamlit as st
 
-from core import CoreError, list_methods, list_networks
+from core import NOTICE, CoreError, list_methods, list_networks
 from pages.parts import cached, cards, choices, maps, words
-from pages.parts.frame import NOTICE, frame
+from pages.parts.frame import frame
 
 USE = f"""
 {NOTICE}

@@ -4,9 +4,9 @@ from typing import Any
 
 import streamlit as st
 
-from core import PAPER_TABLE_2, DataRefused
+from core import NOTICE, PAPER_TABLE_2, DataRefused
 from pages.parts import cached, case, choices, figures, pickers, tables, volume_board, volume_tables, words
-from pages.parts.frame import NOTICE, frame
+from pages.parts.frame import frame
 
 DISTRIBUTIONS = {"dice": "Dice", "recall": "Recall", "precision": "Precision", "iou": "IoU"}
 

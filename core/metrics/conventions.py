@@ -20,21 +20,22 @@ from core.records import THRESHOLD
 
 CLIP = 1e-7  # probabilities are kept this far from 0 and 1 before the logarithm
 
+_RATIOS = {  # as both tables name them, in their order
+    "accuracy": "Accuracy",
+    "recall": "Recall",
+    "precision": "Precision",
+    "iou": "IoU",
+    "dice": "Dice coeff.",
+}
+
 PAPER_TABLE_2: dict[str, Any] = {
     "title": "Table 2. Breast Ultrasound Dataset - Test Results",
     "dataset": "busi",
     "convention": "paper-binary",
     "columns": {"unet": "UNet", "multiresunet": "MultiResUNet", "dcunet": "DCUNet"},
     "models": ["unet", "multiresunet", "dcunet"],  # the order of columns and rows, as printed
-    "order": ["accuracy", "recall", "precision", "iou", "dice", "bce"],
-    "metrics": {
-        "accuracy": "Accuracy",
-        "recall": "Recall",
-        "precision": "Precision",
-        "iou": "IoU",
-        "dice": "Dice coeff.",
-        "bce": "Binary Cross Entr.",
-    },
+    "order": [*_RATIOS, "bce"],
+    "metrics": {**_RATIOS, "bce": "Binary Cross Entr."},
     "values": {  # text, so that the digits stay as printed
         "accuracy": {"unet": "0.9536", "multiresunet": "0.9561", "dcunet": "0.9444"},
         "recall": {"unet": "0.3778", "multiresunet": "0.5513", "dcunet": "0.5330"},
@@ -65,15 +66,8 @@ PAPER_TABLE_3: dict[str, Any] = {
     "convention": "paper-multiclass",
     "columns": PAPER_TABLE_2["columns"],
     "models": PAPER_TABLE_2["models"],
-    "order": ["accuracy", "recall", "precision", "iou", "dice", "cce"],
-    "metrics": {
-        "accuracy": "Accuracy",
-        "recall": "Recall",
-        "precision": "Precision",
-        "iou": "IoU",
-        "dice": "Dice coeff.",
-        "cce": "Categorical Cross Entr.",
-    },
+    "order": [*_RATIOS, "cce"],
+    "metrics": {**_RATIOS, "cce": "Categorical Cross Entr."},
     "values": {  # text, so that the digits stay as printed
         "accuracy": {"unet": "0.9974", "multiresunet": "0.9982", "dcunet": "0.9979"},
         "recall": {"unet": "0.9960", "multiresunet": "0.9973", "dcunet": "0.9969"},

@@ -25,7 +25,7 @@ import numpy as np
 from keras import ops
 
 from core import atomic, places, prepared, runs, weights
-from core.cards import DatasetCard
+from core.cards import NOTICE, DatasetCard
 from core.errors import CoreError, RunRefused, TrainingFailed
 from core.records import Run
 from core.training import calibrate, checkpoint, losses, order
@@ -198,7 +198,7 @@ def _manifest(
         "python": platform.python_version(),
         "git_commit": _git_commit(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "use": "Research and teaching use only. Not a medical device. Not for diagnosis or treatment.",
+        "use": NOTICE,
     }
 
 

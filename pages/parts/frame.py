@@ -9,11 +9,10 @@ from contextlib import contextmanager
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
-from core import CoreError, DataMissing, DataRefused, JobBusy, RunMissing, RunRefused
+from core import NOTICE, CoreError, DataMissing, DataRefused, JobBusy, RunMissing, RunRefused
 from pages.parts import cached, pickers
 from pages.parts.words import plain
 
-NOTICE = "Research and teaching use only. Not a medical device. Not for diagnosis or treatment."
 MENU = {  # file: label and icon, in the order of app.py
     "pages/review.py": ("Review", ":material/compare:"),
     "pages/heatmaps.py": ("Heatmaps", ":material/blur_on:"),

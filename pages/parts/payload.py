@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from core import NOTICE
 from pages.parts import cached
 from pages.parts.panels import (
     CLASS_COLOURS,
@@ -34,7 +35,6 @@ FORMAT = 2
 LARGEST = 8_000_000  # bytes of one block; a 1000 x 800 picture with three networks takes about 0.8 MB
 LARGEST_CASE = 24_000_000  # bytes of all blocks of a case
 CHUNK = 8_000_000  # raw bytes of pictures in one part: compressed it fits into a block
-NOTICE = "Research and teaching use only. Not a medical device. Not for diagnosis or treatment."
 MODES = ("outline", "fill", "error", "probability", "heatmap")
 PEAK = 32767  # heatmap values travel as int16 of value / largest magnitude
 

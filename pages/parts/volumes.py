@@ -127,7 +127,8 @@ def draw(choice: Choice, panels: Sequence[Panel], key: str, side: int, **drawn: 
 
 def redistribution(choice: Choice) -> str:
     """What has to stand on pictures and files of a set whose licence forbids to pass on parts of it."""
-    return f" · {choice.card.licence}: do not redistribute" if "-ND" in choice.card.licence else ""
+    card = choice.card
+    return f" · {card.terms}" if card.terms != card.licence else ""
 
 
 def finer(key: str) -> int:
