@@ -5,9 +5,19 @@ Everything a page or a notebook needs is named here. Importing it loads no Keras
 
 from __future__ import annotations
 
+from core.asking import (
+    numbered_components,
+    pixel_target,
+    shared_region,
+    state_sentence,
+    target_region,
+    target_sentence,
+)
 from core.cards import NOTICE, DatasetCard, MethodCard, NetworkCard
 from core.catalogues import methods as list_methods
 from core.catalogues import network_cards as list_networks
+from core.certificates import Certificate, read_certificate, trust_sentences
+from core.claims import Claim, read_claim
 from core.errors import (
     CoreError,
     DataMissing,
@@ -17,23 +27,26 @@ from core.errors import (
     RunRefused,
     TrainingFailed,
 )
+from core.explain.agreement import agreements as heatmap_agreements
+from core.explain.agreement import only_here
+from core.explain.definitions import BASELINES, FOCUS_NUMBERS, NumberCard
+from core.explain.targets import from_key as target_from_key
+from core.explaining import heatmap, heatmaps, stored_heatmap
 from core.export import export_volume
+from core.judging import baseline_numbers
 from core.metrics.conventions import PAPER_TABLE_2
+from core.metrics.statistics import few as few_sentence
 from core.prepared import card_json as read_card_json
 from core.prepared import dataset_names as list_datasets
 from core.prepared import list_slices, read_card, read_slice, read_split, read_volume, volume_grid
 from core.preprocess import enlarge, labels_stack
 from core.reading import (
-    heatmap,
     heatmap_numbers,
     predict,
     predict_many,
     predicted_labels,
     score,
-    state_sentence,
-    stored_heatmap,
     stored_prediction,
-    target_sentence,
 )
 from core.records import (
     PAPER_TARGET,
@@ -51,10 +64,14 @@ from core.results import csv_text, read_results
 from core.runs import list_runs, read_history, read_run
 
 __all__ = [
+    "BASELINES",
+    "FOCUS_NUMBERS",
     "NOTICE",
     "PAPER_TABLE_2",
     "PAPER_TARGET",
     "SIZE",
+    "Certificate",
+    "Claim",
     "CoreError",
     "DataMissing",
     "DataRefused",
@@ -63,6 +80,7 @@ __all__ = [
     "JobBusy",
     "MethodCard",
     "NetworkCard",
+    "NumberCard",
     "Prediction",
     "Run",
     "RunMissing",
@@ -73,22 +91,31 @@ __all__ = [
     "Target",
     "TrainingFailed",
     "Volume",
+    "baseline_numbers",
     "csv_text",
     "enlarge",
     "export_volume",
+    "few_sentence",
     "heatmap",
+    "heatmap_agreements",
     "heatmap_numbers",
+    "heatmaps",
     "labels_stack",
     "list_datasets",
     "list_methods",
     "list_networks",
     "list_runs",
     "list_slices",
+    "numbered_components",
+    "only_here",
+    "pixel_target",
     "predict",
     "predict_many",
     "predicted_labels",
     "read_card",
     "read_card_json",
+    "read_certificate",
+    "read_claim",
     "read_history",
     "read_results",
     "read_run",
@@ -96,9 +123,13 @@ __all__ = [
     "read_split",
     "read_volume",
     "score",
+    "shared_region",
     "state_sentence",
     "stored_heatmap",
     "stored_prediction",
+    "target_from_key",
+    "target_region",
     "target_sentence",
+    "trust_sentences",
     "volume_grid",
 ]

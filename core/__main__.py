@@ -1,4 +1,4 @@
-"""The command line: python -m core list | demo | prepare | train | evaluate | precompute | export.
+"""The command line: python -m core list | demo | prepare | train | evaluate | precompute | certify | claim ...
 
 Every import of a verb's own machinery is inside its function, so that ``list`` stays fast.
 """
@@ -56,26 +56,32 @@ def list_all(chosen: argparse.Namespace) -> None:
             print(f"  {name:14} {prepared.read_card(name).title} (prepared, external test set)")
     print("runs")
     for run in runs.list_runs():
-        dice = run.validation.get("val_dice")
-        state = run.problem or f"width {run.width}, epoch {run.best_epoch}, validation Dice {dice:.3f}"
+        dice = _score(run.validation.get("val_dice"))
+        state = run.problem or f"width {run.width}, epoch {run.best_epoch}, validation Dice {dice}"
         print(f"  {run.name:28} {state}")
+
+
+def _score(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
 
 
 def demo(chosen: argparse.Namespace) -> None:
     """Draw the phantoms, prepare them, and store predictions and heatmaps so that pages open at once."""
-    from core import places, prepare, reading, runs
+    from core import places, prepare, runs
     from core.datasets import phantom
+    from core.precompute import precompute as fill
 
-    name = "phantom_busi"
-    source = places.phantoms(name)
-    if not (source / "complete").is_file():
-        print(f"Drawing {chosen.cases} breast ultrasound phantoms ...", flush=True)
-        phantom.write(source, layout="busi", cases=chosen.cases, seed=chosen.seed)
-        (source / "complete").write_text("All phantoms are drawn.\n")
-    print(prepare.prepare("busi", source, name, report=_bar("prepare")).text)
-    usable = [run.name for run in runs.list_runs(name) if not run.problem]
-    if usable:
-        reading.precompute(name, usable, report=_bar("predict and explain"))
+    for card in phantom.CARDS:
+        source = places.phantoms(card.name)
+        if not (source / "complete").is_file():
+            cases = phantom.CASES[card.layout] if chosen.cases is None else chosen.cases
+            print(f"Drawing {cases} phantoms: {card.modality} ...", flush=True)
+            phantom.write(source, layout=card.layout, cases=cases, seed=chosen.seed)
+            (source / "complete").write_text("All phantoms are drawn.\n")
+        print(prepare.prepare(card.layout, source, card.name, report=_bar("prepare")).text)
+        usable = [run.name for run in runs.list_runs(card.name) if not run.problem]
+        if usable:
+            fill(card.name, usable, report=_bar("predict and explain"))
     print("The phantoms are ready.")
 
 
@@ -110,8 +116,8 @@ def train(chosen: argparse.Namespace) -> None:
 
             print(f"{name}: width {config.width}, {config.epochs} epochs, recipe {config.recipe}", flush=True)
             run = fit(name, config, resume=chosen.resume, device=chosen.device, report=_training_line())
-        dice = run.validation["val_dice"]
-        print(f"\n{name}: best epoch {run.best_epoch}, validation Dice {dice:.4f}", flush=True)
+        dice = _score(run.validation["val_dice"])
+        print(f"\n{name}: best epoch {run.best_epoch}, validation Dice {dice}", flush=True)
 
 
 def evaluate(chosen: argparse.Namespace) -> None:
@@ -136,9 +142,30 @@ def evaluate(chosen: argparse.Namespace) -> None:
 
 def precompute(chosen: argparse.Namespace) -> None:
     """Store predictions and heatmaps of a test part, so that no page has to wait for TensorFlow."""
-    from core import reading
+    from core.precompute import precompute as fill
 
-    reading.precompute(chosen.dataset, chosen.runs, report=_bar("predict and explain"))
+    print(fill(chosen.dataset, chosen.runs, report=_bar("predict and explain")).text)
+
+
+def certify(chosen: argparse.Namespace) -> None:
+    """Check whether the heatmaps of runs deserve trust, on cases of their test part; a killed start goes on."""
+    from core import certificates
+    from core.certify import Settings, certify
+
+    for run in chosen.runs:
+        made = certify(run, Settings(chosen.cases, road=chosen.road), _bar("certify"))
+        at = made.header["class"], made.header["layers"][0], made.header["methods"][0]
+        print(f"{run}: {made.header['n_cases']} cases. About {', '.join(at)}:")
+        for sentence in certificates.trust_sentences(made, *at):
+            print(f"  {sentence}")
+
+
+def claim(chosen: argparse.Namespace) -> None:
+    """Does MultiResUNet focus more than the other networks? Asked of every kind of map on a test part."""
+    from core.claim import claim as test
+
+    for verdict in test(chosen.dataset, chosen.runs, report=_bar("claim")).verdicts:
+        print(verdict["sentence"])
 
 
 def export(chosen: argparse.Namespace) -> None:
@@ -164,7 +191,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verb("list", list_all)
     shown = verb("demo", demo)
-    shown.add_argument("--cases", type=int, default=60)
+    shown.add_argument("--cases", type=int, help="of each kind (default: 60 pictures, 6 volumes)")
     shown.add_argument("--seed", type=int, default=0)
     made = verb("prepare", prepare_folder)
     made.add_argument("layout", help="busi or lits")
@@ -193,12 +220,14 @@ def _parser() -> argparse.ArgumentParser:
     taught.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
     taught.add_argument("--resume", action="store_true", help="go on after the last finished epoch")
     scored = verb("evaluate", evaluate)
-    scored.add_argument("dataset")
-    scored.add_argument("--runs", nargs="+")
     scored.add_argument("--json", action="store_true", help="print one JSON list of records, nothing else")
-    stored = verb("precompute", precompute)
-    stored.add_argument("dataset")
-    stored.add_argument("--runs", nargs="+")
+    for each in (scored, verb("precompute", precompute), verb("claim", claim)):
+        each.add_argument("dataset")
+        each.add_argument("--runs", nargs="+")
+    checked = verb("certify", certify)
+    checked.add_argument("runs", nargs="+", metavar="run")
+    checked.add_argument("--cases", type=int, default=24, help="of the test part, one per group first")
+    checked.add_argument("--road", action="store_true", help="also ROAD, which doubles the time")
     given = verb("export", export)
     given.add_argument("run")
     given.add_argument("case", help="a volume, such as volume-12")
@@ -257,8 +286,8 @@ def _training_line() -> Callable[[dict[str, Any]], None]:
             seen["epoch"] = facts["finished_epochs"]
             scores = [
                 f"{key} {facts[key]:.4f}"
-                for key in ("val_loss", "val_dice", "val_false_alarm")
-                if facts[key] is not None
+                for key in ("val_loss", "val_dice", "val_pooled_dice", "val_false_alarm")
+                if facts.get(key) is not None
             ]
             print(f"epoch {facts['epoch']}/{facts['epochs']}", *scores, flush=True)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 # On every page, picture and file.
 NOTICE = "Research and teaching use only. Not a medical device. Not for diagnosis or treatment."
@@ -61,10 +63,24 @@ class NetworkCard:
 
 @dataclass(frozen=True)
 class MethodCard:
-    """What a heatmap method is, in one sentence for the reader."""
+    """What a heatmap method is, in one sentence for the reader.
+
+    needs    "gradients" or "activations" (made with every other such map, in one pass), or "passes" of its own
+    place    "layer": a map on a layer's grid; "image": one on the image's grid, whatever the layers
+    cost     what it takes, in words
+    options  what can be chosen, by name: the values offered, the default first
+    """
 
     name: str
     title: str
     sentence: str
     paper: str
-    needs: str  # "gradients" or "activations"
+    needs: str
+    place: str = "layer"
+    cost: str = "none beyond the pass that all such maps share"
+    options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    @property
+    def has_shared_unit(self) -> bool:
+        """Whether values are in score units, comparable between networks; otherwise only an own scale is honest."""
+        return self.needs != "activations"

@@ -2,8 +2,9 @@
 
 We read the 352 bytes of the header ourselves and let nibabel look at nothing but those, so that the number of bytes
 that must follow is known before any memory is taken. A compressed file is then unpacked once, to its very end: only
-there does gzip compare its checksum, and without that one flipped bit gives wrong voxels without a word. An
-uncompressed file has no checksum; it is mapped, and only the slices that are asked for are read.
+there does gzip compare its checksum, and without that one flipped bit gives wrong voxels without a word. Of what
+is unpacked only the slices that are asked for are kept. An uncompressed file has no checksum: of it only they are
+read, its labels are mapped.
 """
 
 from __future__ import annotations
@@ -110,22 +111,39 @@ def write_labels(path: Path, labels: np.ndarray, grid: Grid) -> None:
 def _scan(
     file: BinaryIO, name: str, is_gzip: bool, labels: bool, slices: range | None, like: Grid | None
 ) -> Scan:
+    content = _content_size(file, is_gzip)
     stream = _stream(file, is_gzip)
     head = _block(stream, nifti_header.BYTES, name)
     facts = nifti_header.facts(head, name)
     grid = facts.grid if like is None else nifti_header.like_volume(facts.grid, like, name)
-    is_mapped = not is_gzip and not isinstance(file, io.BytesIO)
-    held = _mapped(file, facts, name) if is_mapped else _unpacked(stream, head, facts, name)
-    flat = np.frombuffer(held, facts.dtype, math.prod(grid.shape), facts.offset)
-    view = nifti_header.turned(flat.reshape(grid.shape, order="F"), grid.axcodes)
-    if slices is not None:
+    is_across = grid.axcodes[2] in "SI"  # slices lie one after the other in the file
+    planes = _planes(grid, slices) if is_across and slices is not None else range(grid.shape[2])
+    shape = (*grid.shape[:2], len(planes))
+    start = facts.offset + math.prod(grid.shape[:2]) * planes.start * facts.dtype.itemsize
+    stop = start + math.prod(shape) * facts.dtype.itemsize
+    held: memoryview | np.ndarray
+    if is_gzip or isinstance(file, io.BytesIO):
+        held = _unpacked(stream, facts, start, stop, name, content)
+    else:
+        held = (_mapped if labels else _loaded)(file, facts, start, stop, name)
+    flat = np.frombuffer(held, facts.dtype, math.prod(shape))
+    view = nifti_header.turned(flat.reshape(shape, order="F"), grid.axcodes)
+    if slices is not None and not is_across:
         view = view[slices.start : slices.stop]
     if abs(view.strides[0]) < max(abs(stride) for stride in view.strides):
         view = np.ascontiguousarray(view)  # else each slice would be gathered from the whole file
     if labels:
         return Scan(grid, _labels(view, facts, name), grid.flags)
-    voxels = _values(view, facts, name, must_copy=is_mapped or slices is not None)
+    voxels = _values(view, facts, name)
     return Scan(grid, voxels, grid.flags + _ct_flags(voxels, name))
+
+
+def _planes(grid: Grid, slices: range) -> range:
+    """Where ``slices``, in display order, stand along the last stored axis."""
+    wanted = range(grid.shape[2])[slices.start : slices.stop]
+    if grid.axcodes[2] == "S":
+        return wanted
+    return range(grid.shape[2] - wanted.stop, grid.shape[2] - wanted.start)
 
 
 def _is_gzip(file: BinaryIO, name: str) -> bool:
@@ -139,6 +157,19 @@ def _is_gzip(file: BinaryIO, name: str) -> bool:
     return is_gzip
 
 
+def _content_size(file: BinaryIO, is_gzip: bool) -> int:
+    """Bytes of the content, unpacked: of gzip what it says itself (RFC 1952, for one of its members only).
+
+    That is a claim, to take memory in one piece by; deflate packs no more than 1,032 bytes into one.
+    """
+    size = file.seek(0, os.SEEK_END)
+    if is_gzip:
+        file.seek(max(0, size - 4))
+        size = min(int.from_bytes(file.read(4), "little"), 1032 * size)
+    file.seek(0)
+    return size
+
+
 def _stream(file: BinaryIO, is_gzip: bool) -> Any:
     from isal import igzip  # as Python's gzip, three times as fast
 
@@ -146,18 +177,35 @@ def _stream(file: BinaryIO, is_gzip: bool) -> Any:
     return unpack(fileobj=file, mode="rb") if is_gzip else file
 
 
-def _mapped(file: BinaryIO, facts: Facts, name: str) -> mmap.mmap:
+def _mapped(file: BinaryIO, facts: Facts, start: int, stop: int, name: str) -> memoryview:
+    """Bytes ``start`` to ``stop`` of an uncompressed file, in the place where the system holds them."""
     size = os.fstat(file.fileno()).st_size
     _require_size(size, facts.need, name)
-    return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+    return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))[start:stop]
 
 
-def _unpacked(stream: Any, head: bytes, facts: Facts, name: str) -> bytearray:
-    """The content to its end. It grows with what is there, not with what the header says."""
-    held = bytearray(head)
-    while len(held) <= facts.need + _SLACK and (block := _block(stream, _BLOCK, name)):
-        held += block
-    _require_size(len(held), facts.need, name)
+def _loaded(file: BinaryIO, facts: Facts, start: int, stop: int, name: str) -> np.ndarray:
+    """Bytes ``start`` to ``stop`` of an uncompressed file, read once."""
+    _require_size(os.fstat(file.fileno()).st_size, facts.need, name)
+    file.seek(start)
+    held = np.fromfile(file, np.uint8, stop - start)
+    _require_size(start + held.size, stop, name)
+    return held
+
+
+def _unpacked(stream: Any, facts: Facts, start: int, stop: int, name: str, content: int) -> np.ndarray:
+    """Bytes ``start`` to ``stop`` of the content, which is unpacked to its end and follows a header already read.
+
+    They take no more than ``content`` bytes, and from there grow with what comes, whatever the header says.
+    """
+    held, filled, at = np.empty(min(stop - start, content), np.uint8), 0, nifti_header.BYTES
+    while at <= facts.need + _SLACK and (block := _block(stream, _BLOCK, name)):
+        part = np.frombuffer(block, np.uint8)[max(start - at, 0) : max(stop - at, 0)]
+        if filled + part.size > held.size:
+            held.resize(min(stop - start, 2 * held.size + _BLOCK), refcheck=False)
+        held[filled : filled + part.size] = part
+        filled, at = filled + part.size, at + len(block)
+    _require_size(at, facts.need, name)
     return held
 
 
@@ -183,7 +231,7 @@ def _require_size(count: int, need: int, name: str) -> None:
 
 
 def _labels(view: np.ndarray, facts: Facts, name: str) -> np.ndarray:
-    labels = np.empty(view.shape, np.uint8)
+    labels = np.zeros(view.shape, np.uint8)  # a slice that is never written takes no memory
     for k, stored in enumerate(view):
         values = _scaled(stored, facts)
         low, high = float(values.min()), float(values.max())
@@ -192,17 +240,18 @@ def _labels(view: np.ndarray, facts: Facts, name: str) -> np.ndarray:
             advice = "These look like CT numbers: are the two files swapped?" if is_ct else ""
             message = f"{name}: expected labels {LABELS}, got {low:g} to {high:g}. {advice}"
             raise DataRefused("swapped" if is_ct else "labels", message.strip())
-        labels[k] = values
+        if high > 0:
+            labels[k] = values
         if values.dtype.kind == "f" and (labels[k] != values).any():
             raise DataRefused("labels", f"{name}: expected labels {LABELS}, got values between them.")
     return labels
 
 
-def _values(view: np.ndarray, facts: Facts, name: str, must_copy: bool) -> np.ndarray:
-    """HU, int16 where exact, else float32. A whole volume that we unpacked is not copied if it is int16 already."""
+def _values(view: np.ndarray, facts: Facts, name: str) -> np.ndarray:
+    """HU, int16 where exact, else float32. What is int16 already is not copied."""
     slope, intercept = facts.slope, facts.intercept
     if view.dtype.kind == "i" and view.dtype.itemsize == 2 and (slope, intercept) == (1, 0):
-        return np.array(view, np.int16) if must_copy or not view.dtype.isnative else view
+        return view.astype(np.int16, copy=False)
     ends = np.iinfo(np.int16)
     is_exact = view.size > 0 and view.dtype.kind in "iu" and slope % 1 == 0 and intercept % 1 == 0
     if is_exact:

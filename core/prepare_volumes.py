@@ -3,7 +3,9 @@
 A volume is finished when its volume.json stands, which is written last. Killed at any moment and started again,
 finished volumes are not read again; nor are they when others are added, the seed changes or patients are regrouped:
 their files are linked into the new folder. Whether a source file changed is judged by its name, size and time of
-last change; its checksum is recorded. Memory is that of one volume per child, whatever the number of volumes.
+last change. What is recorded as proof of origin is the checksum of the voxels that are stored: the same whether
+their file was compressed or not, and taken without reading the two thirds of a volume that are not stored. Memory
+is that of one volume per child, whatever the number of volumes.
 """
 
 from __future__ import annotations
@@ -204,15 +206,12 @@ def _volume(job: Job) -> int | tuple[str, str]:
     name, before, needed = job.case.picture.name, _state(job.case), 0
     try:
         raw: RawVolume = catalogues.dataset_modules()[job.layout].read_volume(job.case)
-        source = {
-            path.name: {"bytes": before[path.name][0], "sha256": atomic.sha256_file(path)}
-            for path in job.case.files
-        }
         if _state(job.case) != before:
             return "changed", f"{name}: a file changed while it was read. Prepare again when it is complete."
         needed, free = prepared_volumes.size_of(raw), shutil.disk_usage(job.folder.parent).free
         if needed > free:
             return "disk_full", _no_room(name, needed, free)
+        source = {file: {"bytes": state[0]} for file, state in before.items()}
         prepared_volumes.write(job.folder, job.case.id, raw, job.window_hu, job.key, source)
         return raw.n_slices
     except DataRefused as refusal:

@@ -13,12 +13,14 @@ groups.csv, splits/, card.json   as for pictures
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +32,7 @@ from core.datasets._raw import RawVolume
 from core.prepared_files import Row, table
 from core.records import SIZE
 
+_BLOCK = 16384  # bytes
 _SMALL = 5  # bytes per pixel of the network's grid: float32 image, uint8 label
 
 
@@ -57,8 +60,7 @@ def write(
         arrays |= {"references": raw.references, "labels": preprocess.small_stack(raw.references)}
     files = {}
     for name, array in arrays.items():
-        path = atomic.write_array(folder / f"{name}.npy", array)
-        files[path.name] = {"bytes": path.stat().st_size, "sha256": atomic.sha256_file(path)}
+        files[f"{name}.npy"] = _write_array(folder / f"{name}.npy", array.dtype, array.shape, [array])
     counts = None if raw.class_pixels is None else raw.class_pixels.tolist()
     content = {
         "case": case,
@@ -108,7 +110,7 @@ def write_all(
     arrays = {}
     for name in ("images", "labels"):
         paths = [folder / "volumes" / volume["case"] / f"{name}.npy" for volume in volumes]
-        arrays[f"{name}.npy"] = _described(atomic.write(folder / f"{name}.npy", partial(_joined, paths)))
+        arrays[f"{name}.npy"] = _write_joined(folder / f"{name}.npy", paths)
     rows = [row for volume in volumes for row in _index(volume, patient[volume["case"]][0])]
     everything = list(chain.from_iterable(_every_slice(volume) for volume in volumes))
     groups = [{"case": case, "patient": name, "why": why} for case, (name, why) in patient.items()]
@@ -147,14 +149,42 @@ def write_all(
     return content
 
 
-def _joined(paths: Sequence[Path], file: BinaryIO) -> None:
-    """Write arrays of equal shape but for their length end to end as one .npy, one array in memory at a time."""
-    parts = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
-    header = {"descr": parts[0].dtype.str, "fortran_order": False}
+def _write_joined(path: Path, paths: Sequence[Path]) -> Row:
+    """Write the arrays in ``paths``, of equal shape but for their length, end to end as one .npy."""
+    parts = [np.load(part, mmap_mode="r", allow_pickle=False) for part in paths]
     shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
-    np.lib.format.write_array_header_1_0(file, {**header, "shape": shape})
-    while parts:
-        file.write(parts.pop(0).data)  # dropped at once: pages of a mapped file count as memory
+    # each is dropped when it is written: pages of a mapped file count as memory
+    return _write_array(path, parts[0].dtype, shape, (parts.pop(0) for _ in paths))
+
+
+def _write_array(path: Path, dtype: np.dtype, shape: tuple[int, ...], parts: Iterable[np.ndarray]) -> Row:
+    """Write contiguous ``parts`` as one .npy; its size and checksum, taken of what is written on the way."""
+    head, digest = io.BytesIO(), hashlib.sha256()
+    described = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(head, described)
+
+    def fill(file: BinaryIO) -> None:
+        for part in chain([head.getbuffer()], (part.data for part in parts)):
+            _write_thin(file, part)
+            digest.update(part)
+        file.truncate()
+
+    atomic.write(path, fill)
+    return {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+def _write_thin(file: BinaryIO, part: memoryview) -> None:
+    """Write ``part``, but leave a hole where a block is all 0: most of an outline is, and a hole takes no room."""
+    content = np.frombuffer(part, np.uint8)
+    count = len(content) // _BLOCK
+    is_full: np.ndarray = np.any(content[: count * _BLOCK].reshape(count, _BLOCK), axis=1)
+    turns = np.flatnonzero(is_full[1:] != is_full[:-1]) + 1
+    for start, stop in pairwise([0, *turns.tolist(), count]):
+        if count and is_full[start]:
+            file.write(content[start * _BLOCK : stop * _BLOCK].data)
+        else:
+            file.seek((stop - start) * _BLOCK, os.SEEK_CUR)
+    file.write(content[count * _BLOCK :].data)
 
 
 def _described(path: Path) -> Row:

@@ -58,17 +58,18 @@ def small_labels(reference: np.ndarray) -> np.ndarray:
 def network_stack(pictures_hu: np.ndarray, window_hu: tuple[float, float]) -> np.ndarray:
     """What the networks see of CT slices (n, H, W) in HU: (n, SIZE, SIZE, 1) float32 in 0..1.
 
-    Clipped to ``window_hu`` (low, high) and scaled to 0..1 before it is resized as ``network_image`` does. Two
-    sparse matrix products per slice take the place of filter and interpolation: the result is the same to 1e-5,
-    and besides the answer no more than one slice is held as float32.
+    Clipped to ``window_hu`` (low, high), whole numbers at most 32,767 apart, and scaled to 0..1 before it is
+    resized as ``network_image`` does. Two sparse matrix products per slice take the place of filter and
+    interpolation: the result is the same to 1e-5, and besides the answer no more than one slice is held as float32.
     """
-    low, high = window_hu
+    if any(end % 1 for end in window_hu) or window_hu[1] - window_hu[0] > np.iinfo(np.int16).max:
+        raise ValueError(f"window_hu: expected whole numbers at most 32,767 apart, got {window_hu}")
+    low, high = (pictures_hu.dtype.type(end) for end in window_hu)  # 16 bits are clipped twice as fast as 32
+    width = np.float32(window_hu[1] - window_hu[0])
     down, across = (_sparse(length) for length in pictures_hu.shape[1:])
     images = np.empty((len(pictures_hu), SIZE, SIZE, 1), np.float32)
     for picture, image in zip(pictures_hu, images, strict=True):
-        seen = np.clip(picture.astype(np.float32), low, high)
-        seen -= np.float32(low)
-        seen /= np.float32(high - low)
+        seen = np.divide(np.clip(picture, low, high) - low, width, dtype=np.float32)
         image[..., 0] = (across @ (down @ seen).T).T
     return np.clip(images, 0, 1, out=images)
 
@@ -76,7 +77,7 @@ def network_stack(pictures_hu: np.ndarray, window_hu: tuple[float, float]) -> np
 def small_stack(references: np.ndarray) -> np.ndarray:
     """``small_labels`` of every slice of (n, H, W) uint8: (n, SIZE, SIZE) uint8."""
     rows, columns = (_nearest(length) for length in references.shape[1:])
-    return np.asarray(references[:, rows[:, None], columns], dtype=np.uint8)
+    return np.ascontiguousarray(references[:, rows[:, None], columns], dtype=np.uint8)
 
 
 def enlarge_stack(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,59 +1,35 @@
 """The nouns of the project: frozen records, checked once when they are made.
 
-Code downstream has no checks of its own. Arrays are set read-only.
+Code downstream has no checks of its own. Arrays are set read-only. Those without arrays are in a file of
+their own and named here too: all records are imported from here.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-SIZE = 128  # side of what the networks see, in pixels (the paper's choice)
-THRESHOLD = 0.5  # binary: tumour where probability > THRESHOLD, strictly, as Keras thresholds
-
-STATES = ("ok", "empty_region", "saturated", "no_positive_evidence", "redundant_with_prediction")
-REGIONS = ("predicted", "whole_image", "reference")
-SCORE_KINDS = ("log_odds", "logit", "probability")
-
-
-def _require(condition: bool, name: str, expected: str, got: object) -> None:
-    if not condition:
-        raise ValueError(f"{name}: expected {expected}, got {got}")
+from core.records_plain import PAPER_TARGET as PAPER_TARGET
+from core.records_plain import REGIONS as REGIONS
+from core.records_plain import SCORE_KINDS as SCORE_KINDS
+from core.records_plain import SIZE as SIZE
+from core.records_plain import STATES as STATES
+from core.records_plain import THRESHOLD as THRESHOLD
+from core.records_plain import Run as Run
+from core.records_plain import Scores as Scores
+from core.records_plain import SliceEntry as SliceEntry
+from core.records_plain import Target as Target
+from core.records_plain import require
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
     array.flags.writeable = False
     return array
-
-
-@dataclass(frozen=True)
-class SliceEntry:
-    """One line of a dataset's index: enough to list and filter, no pixels."""
-
-    dataset: str
-    case: str
-    index: int
-    group: str
-    tag: str  # benign, malignant, normal
-    flags: tuple[str, ...]
-    height: int  # of the source picture, pixels
-    width: int
-    reference_pixels: int | None  # foreground pixels of the reference on the source grid; None: no reference
-    parts: Mapping[str, str] = field(
-        default_factory=dict
-    )  # split name -> train, validation, test or excluded
-    class_pixels: tuple[int, ...] = ()  # the same for each label 1, 2 ... alone; empty: no reference
-    position_mm: float | None = None  # of the slice along the axis from feet to head; None: not a volume
-
-    @property
-    def key(self) -> str:
-        """A short string that names the slice: dataset/case/index."""
-        return f"{self.dataset}/{self.case}/{self.index}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,16 +54,16 @@ class Slice:
     flags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _require(self.picture.ndim == 2, "picture", "(H, W)", self.picture.shape)
+        require(self.picture.ndim == 2, "picture", "(H, W)", self.picture.shape)
         shape = self.image.shape
-        _require(self.image.ndim == 3 and shape[:2] == (SIZE, SIZE), "image", f"({SIZE}, {SIZE}, C)", shape)
-        _require(self.image.dtype == np.float32, "image", "float32", self.image.dtype)
+        require(self.image.ndim == 3 and shape[:2] == (SIZE, SIZE), "image", f"({SIZE}, {SIZE}, C)", shape)
+        require(self.image.dtype == np.float32, "image", "float32", self.image.dtype)
         low, high = float(self.image.min()), float(self.image.max())
-        _require(low >= 0 and high <= 1, "image", "values in 0..1", (low, high))
+        require(low >= 0 and high <= 1, "image", "values in 0..1", (low, high))
         if self.reference is not None:
             same = self.reference.shape == self.picture.shape
-            _require(same, "reference", f"shape {self.picture.shape}", self.reference.shape)
-            _require(self.reference.dtype == np.uint8, "reference", "uint8", self.reference.dtype)
+            require(same, "reference", f"shape {self.picture.shape}", self.reference.shape)
+            require(self.reference.dtype == np.uint8, "reference", "uint8", self.reference.dtype)
             _frozen(self.reference)
         _frozen(self.picture)
         _frozen(self.image)
@@ -131,18 +107,18 @@ class Volume:
 
     def __post_init__(self) -> None:
         n = len(self.indices)
-        _require(
+        require(
             self.pictures.ndim == 3 and len(self.pictures) == n,
             "pictures",
             f"({n}, H, W)",
             self.pictures.shape,
         )
-        _require(self.pictures.dtype == np.int16, "pictures", "int16", self.pictures.dtype)
+        require(self.pictures.dtype == np.int16, "pictures", "int16", self.pictures.dtype)
         shape = self.images.shape
-        _require(shape[:3] == (n, SIZE, SIZE), "images", f"({n}, {SIZE}, {SIZE}, C)", shape)
+        require(shape[:3] == (n, SIZE, SIZE), "images", f"({n}, {SIZE}, {SIZE}, C)", shape)
         if self.references is not None:
             same = self.references.shape == self.pictures.shape
-            _require(same, "references", f"shape {self.pictures.shape}", self.references.shape)
+            require(same, "references", f"shape {self.pictures.shape}", self.references.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,30 +131,27 @@ class Prediction:
 
     def __post_init__(self) -> None:
         shape = self.probability.shape
-        _require(len(shape) == 3 and shape[:2] == (SIZE, SIZE), "probability", f"({SIZE}, {SIZE}, K)", shape)
-        _require(bool(np.isfinite(self.probability).all()), "probability", "finite values", "NaN or infinity")
+        require(len(shape) == 3 and shape[:2] == (SIZE, SIZE), "probability", f"({SIZE}, {SIZE}, K)", shape)
+        require(bool(np.isfinite(self.probability).all()), "probability", "finite values", "NaN or infinity")
         _frozen(self.probability)
 
 
-@dataclass(frozen=True)
-class Target:
-    """What a heatmap is asked: which class, over which region, in which kind of score."""
+@dataclass(frozen=True, eq=False)
+class Passes:
+    """Further passes through the network, for methods that need them; the region asked about stays fixed.
 
-    class_name: str = "tumour"
-    region: str = "predicted"
-    kind: str = "log_odds"
+    image    (SIZE, SIZE, channels) float32, what the network saw
+    rescore  images (N, SIZE, SIZE, channels) -> scores (N,)
+    without  channel numbers of the layer (N,) -> scores (N,), each with that one channel at 0
+    slopes   images -> d(score)/d(image), of their shape
+    remarks  what the reader should know of how the map was made; methods add to it
+    """
 
-    def __post_init__(self) -> None:
-        _require(self.region in REGIONS, "region", f"one of {REGIONS}", self.region)
-        _require(self.kind in SCORE_KINDS, "kind", f"one of {SCORE_KINDS}", self.kind)
-
-    @property
-    def key(self) -> str:
-        """A short string for cache keys and addresses."""
-        return f"{self.class_name}.{self.region}.{self.kind}"
-
-
-PAPER_TARGET = Target(region="whole_image", kind="probability")  # section 3.4 of the paper
+    image: np.ndarray
+    rescore: Callable[[np.ndarray], np.ndarray]
+    without: Callable[[np.ndarray], np.ndarray]
+    slopes: Callable[[np.ndarray], np.ndarray]
+    remarks: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,15 +160,17 @@ class Evidence:
 
     activations, gradients  (h, w, channels) float32; gradients are d(score)/d(activations)
     score                   the number that is explained, in units of the target's score kind
+    passes                  only for methods that need further passes
     """
 
     activations: np.ndarray
     gradients: np.ndarray
     score: float
+    passes: Passes | None = None
 
     def __post_init__(self) -> None:
         same = self.activations.shape == self.gradients.shape and self.activations.ndim == 3
-        _require(same, "gradients", f"shape {self.activations.shape}", self.gradients.shape)
+        require(same, "gradients", f"shape {self.activations.shape}", self.gradients.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +182,8 @@ class Heatmap:
     state             one of STATES; ``notes`` holds further ones that also apply
     region_pixels     size of the region asked about, in pixels of the SIZE x SIZE grid
     mean_probability  mean of the class's probability over that region, NaN when it is empty
+    options           of the method, where they are not its defaults
+    remarks           how the map was made, in words, where there was something to choose
     """
 
     run: str
@@ -220,51 +197,11 @@ class Heatmap:
     region_pixels: int
     mean_probability: float
     notes: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _require(self.values.ndim == 2, "values", "(h, w)", self.values.shape)
-        _require(bool(np.isfinite(self.values).all()), "values", "finite values", "NaN or infinity")
-        _require(self.state in STATES, "state", f"one of {STATES}", self.state)
+        require(self.values.ndim == 2, "values", "(h, w)", self.values.shape)
+        require(bool(np.isfinite(self.values).all()), "values", "finite values", "NaN or infinity")
+        require(self.state in STATES, "state", f"one of {STATES}", self.state)
         _frozen(self.values)
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Scores of one class on one slice, on the grid of the reference.
-
-    Ratios are in 0..1; NaN means undefined and ``why`` names the rule for it, by metric.
-    """
-
-    class_name: str
-    tp: int
-    fp: int
-    fn: int
-    tn: int
-    values: Mapping[str, float]  # accuracy, precision, recall, iou, dice
-    why: Mapping[str, str] = field(default_factory=dict)
-    grid: str = "native"
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One trained network as its run.json describes it. ``problem`` says why it cannot be used, else None."""
-
-    name: str
-    dataset: str
-    model: str
-    seed: int
-    width: int
-    recipe: str
-    classes: tuple[str, ...]
-    split: str
-    split_sha256: str
-    weights_sha256: str
-    best_epoch: int
-    validation: Mapping[str, float]
-    manifest: Mapping[str, Any]  # the whole of run.json
-    problem: str | None = None
-
-    @property
-    def short_hash(self) -> str:
-        """First 8 hex digits of the weights' checksum, as printed on screen."""
-        return self.weights_sha256[:8]

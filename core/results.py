@@ -23,7 +23,8 @@ from core.metrics.overlap import Counts, reasons
 FORMAT = 2  # of the three files; a change of any formula or column gets a new number
 SCORES, CASES, SUMMARY = "scores.csv", "cases.csv", "summary.json"
 SLICES = "slices.csv"  # of volumes only
-TEXT = ("run", "model", "case", "class", "group", "tag", "part", "size", "flags", "unit")
+OF_MAPS = ("layer", "method", "state", "number", "against", "way", "note")
+TEXT = ("run", "model", "case", "class", "group", "tag", "part", "size", "flags", "unit", *OF_MAPS)
 WHOLE = ("tp", "fp", "fn", "tn", "n_ref", "n_pred", "tp_128", "fp_128", "fn_128", "tn_128")
 PLACES = (
     "index",

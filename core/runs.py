@@ -48,9 +48,9 @@ def read_run(name: str) -> Run:
 
 
 def read_history(name: str) -> list[dict[str, float]]:
-    """One row per epoch: epoch, loss, learning_rate, val_loss, val_dice, val_false_alarm, seconds.
+    """One row per epoch: epoch, loss, learning_rate, the scores of ``validation.validate``, seconds.
 
-    Empty when the run keeps no history.
+    NaN where a score is undefined. Empty when the run keeps no history.
     """
     path = places.run(name) / "history.csv"
     if not path.is_file():

@@ -8,7 +8,7 @@ from typing import Any
 
 from core import summary
 from core.cards import DatasetCard
-from core.metrics import conventions, tables, volume_tables
+from core.metrics import conventions, statistics, tables, volume_tables
 from core.metrics.conventions import Multiclass
 from core.metrics.lesions import Lesions
 from core.metrics.overlap import Counts
@@ -178,7 +178,7 @@ def _run(card: DatasetCard, one: _Scored) -> dict[str, Any]:
         "by_slice": one.by_slice,
         "n_slices": sum(row["n_slices"] for row in rows),
         "n_patients": patients,
-        "few": "" if one.by_slice else volume_tables.few(patients),
+        "few": "" if one.by_slice else statistics.few(patients),
     }
     if not others:
         return made

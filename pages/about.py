@@ -11,20 +11,28 @@ from pages.parts.frame import frame
 USE = f"""
 {NOTICE}
 
-**For** comparing three segmentation networks (U-Net, MultiResUNet, DC-UNet) on breast-ultrasound images: where each
-draws a tumour, which evidence raised its score, and how far either can be trusted. Readers: radiologists,
-researchers, teachers and students.
+**For** comparing three segmentation networks (U-Net, MultiResUNet, DC-UNet) on breast ultrasound and liver CT:
+where each draws a tumour, which evidence raised its score, and how far either can be trusted. Readers:
+radiologists, researchers, teachers and students.
 
 **Not for** a patient. No image of yours is needed here, and none leaves this machine. Scores come from a few
-hundred public images of one hospital at 128 × 128 pixels; another scanner, population or preparation can change
-everything. A single training per network compares these trainings, not the architectures.
+hundred public ultrasound images of one hospital and from a few CT volumes, at 128 × 128 pixels; another scanner,
+population or preparation can change everything. A single training per network compares these trainings, not the
+architectures.
 """
 LIMITS = """
-- There are no patient identifiers: parts are kept apart by near-duplicate cluster, which is less than by patient.
-- The images have no physical scale: areas and distances are in pixels, never in millimetres.
-- The data contain near-duplicates, lesions filed under two classes, burned-in marks and images of the axilla
-  (Pawlowska et al., Data in Brief 2023, PMC10293973). Flagged cases carry a chip.
+- Neither set has patient identifiers. Ultrasound images are kept apart by near-duplicate cluster, CT volumes by
+  patient as far as that can be seen in them: both are less than a list of patients.
+- The shipped CT networks learned from a few of nine volumes of four patients, with grey values that were cut to
+  -160 to 240 HU and nominal spacing. Their scores say little about the next patient.
+- The study's split of CT by random slices puts neighbours of a test slice into training. Both protocols are kept,
+  and the Scoreboard shows what the difference is worth.
+- Ultrasound has no physical scale: its areas and distances are in pixels. Those of CT are in mm where the file
+  tells its spacing; where it carries a placeholder, that is said.
+- The ultrasound data contain near-duplicates, lesions filed under two classes, burned-in marks and images of the
+  axilla (Pawlowska et al., Data in Brief 2023, PMC10293973). Flagged cases carry a chip.
 - A small lesion can vanish at 128 × 128 pixels; no network can then find it.
+- Networks see one CT slice at a time, without its neighbours, and of its grey values only -160 to 240 HU.
 - Heatmaps show evidence inside one layer. They are no proof that a network looked at the right thing.
 - The study's "DCUNet" is represented by DC-UNet (Lou et al.); the study does not say which it used.
 """
@@ -40,6 +48,10 @@ KEYS = {
     "← and →": "neighbouring panel",
     "L": "link: all panels move together",
     "S": "save this view as a picture",
+    "CT: wheel, ↑ and ↓": "slice before, after; Page ↑ and ↓ by ten; Home and End: first, last",
+    "CT: T, D": "next slice with tumour, with large disagreement; with Shift the one before",
+    "CT: 1 to 5, Shift + drag": "window presets; width (sideways) and level (up and down)",
+    "CT: M": "class shown: all, liver, tumour",
     "?": "all keys of the viewer",
     "P, N": "previous, next case (anywhere on the page; can be switched off in the sidebar)",
 }
@@ -51,6 +63,12 @@ BUSI = """
 
 A second folder in the same layout becomes an external test set that nothing trains on:
 `python -m core prepare busi --from FOLDER --as NAME`, then `python -m core evaluate NAME`.
+"""
+LITS = """
+1. Download *LiTS, the Liver Tumor Segmentation Benchmark* (Bilic et al., Medical Image Analysis 84:102680, 2023;
+   CC BY-NC-ND 4.0) and unpack it: `volume-N.nii` with `segmentation-N.nii`, also in the folders as downloaded.
+2. `python -m core prepare lits --from FOLDER`; volumes that are one patient can be named with `--groups FILE`.
+3. `python -m core evaluate lits` stores the scores; `python -m core precompute lits` the predictions and heatmaps.
 """
 
 
@@ -125,8 +143,11 @@ with frame("About"):
     data_cards()
     st.subheader("Model cards", anchor=False)
     model_cards()
-    st.subheader("Bring the real BUSI images", anchor=False)
+    st.subheader("Bring the real images", anchor=False)
+    st.markdown("**BUSI, breast ultrasound**")
     st.markdown(BUSI)
+    st.markdown("**LiTS17, liver CT**")
+    st.markdown(LITS)
     st.subheader("Definitions", anchor=False)
     definitions()
     st.subheader("Keys", anchor=False)

@@ -44,7 +44,7 @@ def controls(
 ) -> tuple[list[Question], dict[str, str]]:
     """The row of choices above the pictures: the questions to ask, one row each, and how to draw the answers."""
     regions = {key: text for key, text in maps.REGIONS.items() if has_reference or key != "reference"}
-    methods = {key: card.title for key, card in list_methods().items()}
+    methods = {key: card.title for key, card in list_methods().items() if card.place == "layer"}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = pickers.pick_options("Layer, deepest first; one row each", "layer", layers, "bottleneck")
         asked = pickers.pick_options("Region asked about; one row each", "region", regions, "predicted")

@@ -67,7 +67,7 @@ def review_volume(choice: Choice) -> None:
     """The page for one CT volume; runs again, as a fragment, when the reader has settled on a slice."""
     above, below = st.container(), st.container()
     with below:
-        side = volumes.finer("review")
+        side = volumes.finer("review", choice)
     settled = volumes.settle(choice, "review-volume", side)
     panels = [volumes.panel(reading, settled.answers[reading.model]) for reading in settled.readings]
     with above:

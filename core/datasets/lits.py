@@ -97,7 +97,7 @@ def strays(folder: Path) -> tuple[tuple[str, str], ...]:
 def read_volume(case: Case) -> RawVolume:
     """The slices of a case that are kept: those from the first to the last with liver, and MARGIN on either side.
 
-    The segmentation is read first; of an uncompressed volume only the kept slices are then read. Without a
+    The segmentation is read first; of the volume only the kept slices are then held. Without a
     segmentation every slice is kept. Flags: those of ``nifti.Scan``; no-mask; liver-not-on-right (the liver's
     centre is on the right half of the screen: the orientation in the file may be wrong); outline-off-tissue (too
     much of the outline lies on fat, gas or bone). DataRefused: see ``nifti.read``; and "no_liver".
@@ -117,8 +117,7 @@ def read_volume(case: Case) -> RawVolume:
         message = f"{name}: expected labels 1 or 2, got only background. Copy the file again."
         raise DataRefused("no_liver", message)
     kept = range(max(0, int(with_liver[0]) - MARGIN), min(len(counts), int(with_liver[-1]) + MARGIN + 1))
-    references, flags = outline.voxels[kept.start : kept.stop].copy(), outline.flags
-    del outline  # makes room for the volume
+    references, flags = outline.voxels[kept.start : kept.stop], outline.flags
     scan = nifti.read(case.picture, slices=kept, like=grid)
     if _on_tissue(scan.voxels, references) < ON_TISSUE:
         if BORROWED in flags:
@@ -174,8 +173,12 @@ def _hounsfield(voxels: np.ndarray) -> np.ndarray:
 
 def _class_pixels(labels: np.ndarray) -> np.ndarray:
     """Pixels of label 1 and of label 2 in every slice: (n, 2) int64."""
-    rows = [[np.count_nonzero(one == label) for label in nifti.LABELS[1:]] for one in labels]
-    return np.array(rows, dtype=np.int64).reshape(len(labels), 2)
+    counts = np.zeros((len(labels), 2), np.int64)
+    for count, one in zip(counts, labels, strict=True):
+        if outlined := np.count_nonzero(one):
+            count[1] = np.count_nonzero(one > 1)
+            count[0] = outlined - count[1]
+    return counts
 
 
 def _on_tissue(pictures: np.ndarray, labels: np.ndarray) -> float:
@@ -188,7 +191,7 @@ def _on_tissue(pictures: np.ndarray, labels: np.ndarray) -> float:
 
 def _is_on_screen_left(labels: np.ndarray) -> bool:
     """Whether the centre of the liver lies in the left half of the screen, where the patient's right is."""
-    by_column = sum(np.count_nonzero(one, axis=0) for one in labels)
+    by_column = sum((one > 0).sum(axis=0, dtype=np.uint32) for one in labels)
     columns = np.arange(labels.shape[2])
     return bool(np.average(columns, weights=by_column) < (labels.shape[2] - 1) / 2)
 

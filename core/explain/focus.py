@@ -1,26 +1,51 @@
 """Numbers beside one heatmap, and its state. Pure NumPy and SciPy.
 
-L is the raw signed map, H its positive part enlarged, S the reference of the class, p the class's
+L is the raw signed map, H its positive part enlarged, S the reference of the class, O the organ, p the class's
 probability, P the region predicted, on the canvas the network saw at the resolution of the source picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from core.explain import targets
+from core.explain.measures import (
+    best_iou,
+    dilated,
+    energy_inside,
+    entropy,
+    gini,
+    iou,
+    is_constant,
+    mean_distance,
+    otsu_iou,
+    pointing,
+    spearman,
+    top_iou,
+)
 from core.preprocess import enlarge
 from core.records import SIZE, Heatmap, Prediction, Slice
 
 SATURATED = 0.001  # mean of p(1 - p) over the region: a gradient of the probability is then a thousandth
 REDUNDANT = 0.95  # rank correlation with p, or overlap with the prediction, from which a map is its copy
+HALF = 0.5  # of the maximum: the usual threshold of a heatmap
 
 NO_MAP = "the map has no positive values"
 NO_REFERENCE = "the class is not in the reference"
 NO_OUTLINE = "the case has no expert outline"
+NO_ORGAN = "the dataset has no outline of an organ"
+NO_ORGAN_HERE = "the organ is not in this slice"
+NO_SPACING = "the source has no physical scale"
 CONSTANT = "the map has the same value everywhere"
+IN_REFERENCE = ("energy_in_reference", "lift", "pointing_hit", "topk_iou", "reference_iou", "reference_iou_otsu",
+                "reference_iou_best")  # fmt: skip
+IN_ORGAN = ("deviation_percent", "deviation_mm")
+
+Found = tuple[dict[str, float], dict[str, str]]
 
 
 class Numbers(dict[str, float]):
@@ -31,16 +56,49 @@ class Numbers(dict[str, float]):
         self.why = why
 
 
-def numbers(heatmap: Heatmap, slice: Slice, prediction: Prediction, classes: Sequence[str]) -> Numbers:
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What the maps of one slice and class are held against; made once for any number of maps.
+
+    inside      (H, W) booleans of the source grid, the class in the reference; None without a reference
+    organ       the organ (every foreground label) of a dataset that outlines one; None elsewhere
+    spacing_mm  (row, column), None where there is no physical scale
+    """
+
+    inside: np.ndarray | None
+    organ: np.ndarray | None
+    spacing_mm: tuple[float, float] | None
+
+    @cached_property
+    def distance_mm(self) -> np.ndarray:
+        """(H, W) distance to the organ in mm, 0 inside it."""
+        from scipy.ndimage import distance_transform_edt
+
+        if self.organ is None or self.spacing_mm is None:
+            raise ValueError("scene: expected an organ and a spacing, got none")
+        return np.asarray(distance_transform_edt(~self.organ, sampling=self.spacing_mm))
+
+
+def scene(slice: Slice, label: int, classes: Sequence[str]) -> Scene:
+    """The scene of one slice and label. Where there are lesions in an organ (three classes), both make it up."""
+    reference = slice.reference
+    if reference is None:
+        return Scene(None, None, slice.spacing_mm)
+    organ = reference >= 1 if len(classes) > 2 else None
+    return Scene(reference == label, organ, slice.spacing_mm)
+
+
+def numbers(
+    heatmap: Heatmap,
+    slice: Slice,
+    prediction: Prediction,
+    classes: Sequence[str],
+    seen: Scene | None = None,
+) -> Numbers:
     """What stands beside a map; NaN with a reason where a number is undefined, never 0 in its place.
 
-    energy_in_reference  0..1, share of H inside S; ``lift`` is that over S's share of the area (1 = chance)
-    pointing_hit         0..1, does the maximum of H fall on S, half a cell of leeway; ties: share inside
-    topk_iou             0..1, IoU of S with as many pixels as S has, those where L is highest
-    redundancy           -1..1, Spearman rank correlation of L with p at 128 x 128
-    redundancy_iou       0..1, IoU of P with as many pixels as P has, those where L is highest, at 128 x 128
-    raw_maximum, raw_minimum   of L, in score units per cell
-    score, mean_probability    what was explained, and the mean of p over the region asked about
+    What each means, with unit and range, is said in ``definitions.FOCUS_NUMBERS``: the families reference, organ
+    (both on the source grid), shape, redundancy (both at 128 x 128) and raw. ``seen`` is this slice's ``scene``.
     """
     values: dict[str, float] = {
         "raw_maximum": float(heatmap.values.max()),
@@ -52,54 +110,99 @@ def numbers(heatmap: Heatmap, slice: Slice, prediction: Prediction, classes: Seq
     if heatmap.state == "empty_region":
         why = dict.fromkeys(("score", "mean_probability"), "the region asked about is empty")
     label = targets.label_of(heatmap.target, classes)
+    seen = scene(slice, label, classes) if seen is None else seen
+    shape = (SIZE, SIZE) if seen.inside is None else seen.inside.shape
+    positive = enlarge(np.maximum(heatmap.values, 0), shape)
     for found, reasons in (
         _redundancy(heatmap, targets.class_probability(prediction.probability, label),
                     targets.predicted_region(prediction.probability, label)),
-        _agreement(heatmap, None if slice.reference is None else slice.reference == label),
+        _in_reference(heatmap, positive, seen),
+        _in_organ(heatmap, positive, seen),
+        _shape(heatmap),
     ):  # fmt: skip
         values |= found
         why |= reasons
     return Numbers(values, why)
 
 
-def _agreement(heatmap: Heatmap, inside: np.ndarray | None) -> tuple[dict[str, float], dict[str, str]]:
-    names = ("energy_in_reference", "lift", "pointing_hit", "topk_iou")
-    reason = None
-    if heatmap.state in ("empty_region", "saturated"):
-        reason = f"the map's state is {heatmap.state.replace('_', ' ')}"
-    elif inside is None:
-        reason = NO_OUTLINE
-    elif not inside.any():
-        reason = NO_REFERENCE
-    if reason or inside is None:
-        return dict.fromkeys(names, float("nan")), dict.fromkeys(names, reason or NO_OUTLINE)
-    signed = enlarge(heatmap.values, inside.shape)
-    positive = enlarge(np.maximum(heatmap.values, 0), inside.shape)
-    cell = SIZE / heatmap.values.shape[0]
-    energy = energy_inside(positive, inside)
+def _in_reference(heatmap: Heatmap, positive: np.ndarray, seen: Scene) -> Found:
+    inside = seen.inside
+    if inside is None:
+        return _undefined(IN_REFERENCE, _stateless(heatmap) or NO_OUTLINE)
+    if _stateless(heatmap) or not inside.any():
+        return _undefined(IN_REFERENCE, _stateless(heatmap) or NO_REFERENCE)
+    energy, top = energy_inside(positive, inside), float(positive.max())
     found = {
         "energy_in_reference": energy,
         "lift": energy * inside.size / int(inside.sum()),
-        "pointing_hit": pointing(positive, dilated(inside, cell / 2)),
-        "topk_iou": top_iou(signed, inside),
+        "pointing_hit": pointing(positive, dilated(inside, _half_cell(heatmap))),
+        "topk_iou": top_iou(enlarge(heatmap.values, inside.shape), inside),
+        "reference_iou": iou(positive >= HALF * top, inside) if top > 0 else float("nan"),
+        "reference_iou_otsu": otsu_iou(positive, inside),
+        "reference_iou_best": best_iou(positive, inside),
     }
-    because = {name: NO_MAP for name in names}
+    because = {name: NO_MAP for name in IN_REFERENCE}
     because["topk_iou"] = "the class fills the whole reference" if inside.all() else CONSTANT
-    return found, {name: because[name] for name in names if np.isnan(found[name])}
+    if top > 0:
+        because["reference_iou_otsu"] = CONSTANT
+    return _with_reasons(found, because)
 
 
-def _redundancy(
-    heatmap: Heatmap, probability: np.ndarray, predicted: np.ndarray
-) -> tuple[dict[str, float], dict[str, str]]:
+def _in_organ(heatmap: Heatmap, positive: np.ndarray, seen: Scene) -> Found:
+    if seen.inside is None:
+        return _undefined(IN_ORGAN, _stateless(heatmap) or NO_OUTLINE)
+    if seen.organ is None:
+        return _undefined(IN_ORGAN, NO_ORGAN)
+    if _stateless(heatmap) or not seen.organ.any():
+        return _undefined(IN_ORGAN, _stateless(heatmap) or NO_ORGAN_HERE)
+    near = dilated(seen.organ, _half_cell(heatmap))
+    known = seen.spacing_mm is not None
+    found = {
+        "deviation_percent": 100 * (1 - energy_inside(positive, near)),
+        "deviation_mm": mean_distance(positive, seen.distance_mm) if known else float("nan"),
+    }
+    return _with_reasons(
+        found, {"deviation_percent": NO_MAP, "deviation_mm": NO_MAP if known else NO_SPACING}
+    )
+
+
+def _shape(heatmap: Heatmap) -> Found:
+    if _stateless(heatmap):
+        return _undefined(("sparseness", "entropy"), _stateless(heatmap))
+    positive = enlarge(np.maximum(heatmap.values, 0), (SIZE, SIZE))
+    found = {"sparseness": gini(positive), "entropy": entropy(positive)}
+    return _with_reasons(found, dict.fromkeys(found, NO_MAP))
+
+
+def _redundancy(heatmap: Heatmap, probability: np.ndarray, predicted: np.ndarray) -> Found:
     signed = enlarge(heatmap.values, probability.shape)
     found = {"redundancy": spearman(signed, probability), "redundancy_iou": top_iou(signed, predicted)}
-    constant = float(signed.max()) == float(signed.min())
+    constant = is_constant(signed)
     because = {
         "redundancy": CONSTANT if constant else "the probability is the same everywhere",
         "redundancy_iou": CONSTANT
         if constant
         else "the network predicts none of this class, or nothing else",
     }
+    return _with_reasons(found, because)
+
+
+def _half_cell(heatmap: Heatmap) -> float:
+    """In pixels of the SIZE x SIZE grid."""
+    return float(SIZE / heatmap.values.shape[0] / 2)
+
+
+def _stateless(heatmap: Heatmap) -> str:
+    """Why a map of this state says nothing about any place; "" when it does."""
+    silent = heatmap.state in ("empty_region", "saturated")
+    return f"the map's state is {heatmap.state.replace('_', ' ')}" if silent else ""
+
+
+def _undefined(names: Sequence[str], reason: str) -> Found:
+    return dict.fromkeys(names, float("nan")), dict.fromkeys(names, reason)
+
+
+def _with_reasons(found: dict[str, float], because: dict[str, str]) -> Found:
     return found, {name: because[name] for name, value in found.items() if np.isnan(value)}
 
 
@@ -135,69 +238,3 @@ def states(
     if last or spearman(signed, probability) >= REDUNDANT or top_iou(signed, predicted) >= REDUNDANT:
         found.append("redundant_with_prediction")
     return tuple(found) or ("ok",)
-
-
-def energy_inside(positive: np.ndarray, inside: np.ndarray) -> float:
-    """Share of a non-negative map that lies inside a region; NaN when the map is 0 everywhere."""
-    total = float(positive.sum(dtype=np.float64))
-    return float(positive[inside].sum(dtype=np.float64)) / total if total > 0 else float("nan")
-
-
-def pointing(positive: np.ndarray, inside: np.ndarray) -> float:
-    """Whether the map's maximum lies inside: 1 or 0, among ties the share inside; NaN for a map of zeros.
-
-    Pixels within a millionth of the maximum count as tied: enlarging spreads one cell's value over several
-    pixels, equal but for rounding.
-    """
-    top = float(positive.max())
-    if top <= 0:
-        return float("nan")
-    return float(inside[positive >= top * (1 - 1e-6)].mean())
-
-
-def dilated(inside: np.ndarray, reach: float) -> np.ndarray:
-    """``inside`` grown by ``reach`` pixels of the SIZE x SIZE grid, rounded down on ``inside``'s own grid.
-
-    A square reach, as cells are squares: rows and columns grow separately, each by its own scale.
-    """
-    from scipy.ndimage import maximum_filter1d
-
-    grown = inside.astype(np.uint8)
-    for axis, side in enumerate(inside.shape):
-        pixels = int(reach * side / SIZE)
-        grown = maximum_filter1d(grown, 2 * pixels + 1, axis=axis, mode="constant")
-    return grown.astype(bool)
-
-
-def top_iou(values: np.ndarray, inside: np.ndarray) -> float:
-    """IoU of a region with the equally many pixels where the map is highest: r / (2 - r), r the share inside.
-
-    Ties are broken by a seeded draw, never in raster order. NaN for a constant map and for a region that is
-    empty or leaves no other place to look at.
-    """
-    size = int(inside.sum())
-    if size in (0, inside.size) or float(values.max()) == float(values.min()):
-        return float("nan")
-    flat, hits = values.ravel(), inside.ravel()
-    bar = np.partition(flat, -size)[-size]
-    above = flat > bar
-    tied = np.random.default_rng(0).permutation(np.flatnonzero(flat == bar))
-    chosen = tied[: size - int(above.sum())]
-    share = (int(hits[above].sum()) + int(hits[chosen].sum())) / size
-    return share / (2 - share)
-
-
-def spearman(one: np.ndarray, other: np.ndarray) -> float:
-    """Rank correlation of two arrays of one shape, ties averaged; NaN when either is constant."""
-    a, b = ranks(one), ranks(other)
-    a, b = a - a.mean(), b - b.mean()
-    # sums of products, not dot products: BLAS wakes its threads for them, 8 ms for 8 microseconds of work
-    length = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / length if length > 0 else float("nan")
-
-
-def ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 1, in float64, flattened; equal values share their mean rank."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts - 1) / 2)[place.ravel()])

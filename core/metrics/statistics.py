@@ -20,6 +20,13 @@ APPROXIMATE_BELOW = 20
 ALPHA = 0.05
 
 
+def few(patients: int) -> str:
+    """The warning that stands wherever few patients stand behind a figure; empty from twenty on."""
+    if patients >= APPROXIMATE_BELOW:
+        return ""
+    return f"Few patients: {patients}. Means over so few say little about the next patient."
+
+
 @dataclass(frozen=True)
 class Interval:
     """A mean with its 95 % interval; low and high are NaN where n is too small, and ``note`` says so."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from core.metrics import conventions, lesions, overlap, statistics, tables, volumes
+from core.metrics import conventions, lesions, overlap, tables, volumes
 from core.metrics.conventions import Multiclass
 from core.metrics.lesions import Lesions
 from core.metrics.overlap import Counts
@@ -174,10 +174,3 @@ def leakage(
 def intervals(rows: Sequence[Row], about: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Means over patients with their intervals: none below five patients, "approximate" below twenty."""
     return tables.intervals(rows, about, "mm", INTERVALS, "patients")
-
-
-def few(patients: int) -> str:
-    """The warning that stands over every table of few patients; empty from twenty on."""
-    if patients >= statistics.APPROXIMATE_BELOW:
-        return ""
-    return f"Few patients: {patients}. Means over so few say little about the next patient."

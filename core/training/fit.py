@@ -33,7 +33,7 @@ from core.training.batches import CT, ULTRASOUND, Batches
 from core.training.config import TrainConfig
 from core.training.epoch import learn
 from core.training.optimiser import optimiser
-from core.training.progress import Report, Status, write_history
+from core.training.progress import SCORES, Report, Status, write_history
 from core.training.validation import Stopper, averaged, validate
 
 
@@ -190,7 +190,7 @@ def _manifest(
         "split": {"name": split.name, "sha256": split.sha256, "parts": parts},
         "best_epoch": best["epoch"],
         "epochs_run": len(history),
-        "validation": {key: best[key] for key in ("val_loss", "val_dice", "val_false_alarm")},
+        "validation": {key: best.get(key) for key in SCORES},
         "seconds": round(sum(row["seconds"] for row in history)),
         "device": status.facts["device"],
         "backend": keras.backend.backend(),

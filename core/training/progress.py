@@ -14,7 +14,8 @@ from typing import Any
 from core import atomic
 
 HEARTBEAT_S = 15.0  # a reader calls a training lost after 60 s without a sign
-COLUMNS = ("epoch", "loss", "learning_rate", "val_loss", "val_dice", "val_false_alarm", "seconds")
+SCORES = ("val_loss", "val_dice", "val_false_alarm", "val_pooled_dice")
+COLUMNS = ("epoch", "loss", "learning_rate", *SCORES, "seconds")
 Report = Callable[[dict[str, Any]], None]  # gets the status after every change
 
 
@@ -48,10 +49,12 @@ class Status:
             self.report(self.facts)
 
 
-def write_history(folder: Path, rows: list[dict[str, float]]) -> None:
-    """Replace history.csv by ``rows``, one per epoch."""
+def write_history(folder: Path, rows: list[dict[str, float | None]]) -> None:
+    """Replace history.csv by ``rows``, one per epoch; a score that is undefined (None) is written as nan."""
     held = io.StringIO()
     writer = csv.DictWriter(held, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: f"{row[key]:.6g}" for key in COLUMNS} for row in rows)
+    for row in rows:
+        values = {key: row.get(key) for key in COLUMNS}
+        writer.writerow({key: "nan" if value is None else f"{value:.6g}" for key, value in values.items()})
     atomic.write_text(folder / "history.csv", held.getvalue())

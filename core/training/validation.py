@@ -39,7 +39,7 @@ class Stopper:
         value = scores[config.select]
         is_clean = (scores["val_false_alarm"] or 0.0) <= config.max_false_alarm
         higher = value is not None and (
-            value > self.best if config.select == "val_dice" else value < self.best
+            value < self.best if config.select == "val_loss" else value > self.best
         )
         better = value is not None and (is_clean > self.is_clean or (is_clean == self.is_clean and higher))
         if better or not self.best_epoch:
@@ -60,10 +60,13 @@ def validate(network: keras.Model, arrays: Arrays, rows: np.ndarray, classes: in
     val_loss         cross-entropy per pixel
     val_dice         mean per-case Dice of the last class (tumour) over cases that have one
     val_false_alarm  share of cases without it on which any of it is drawn
+    val_pooled_dice  mean over the classes but background of the Dice pooled over all rows; a class counts with
+                     those inside it, so liver includes tumour. Steadier than val_dice where cases are few
     None where no case defines the score.
     """
     losses: list[float] = []
     counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(3, np.int64))
+    pooled = np.zeros((classes - 1, 3), np.int64)
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
         labels = np.stack([arrays.labels[row] for row in part])
@@ -72,6 +75,10 @@ def validate(network: keras.Model, arrays: Arrays, rows: np.ndarray, classes: in
         drawn = _tumour(probability)
         for row, one, truth in zip(part, drawn, labels == classes - 1, strict=True):
             counts[arrays.entries[row].case] += ((one & truth).sum(), one.sum(), truth.sum())
+        highest = drawn if classes == 2 else np.asarray(probability).argmax(-1)
+        for label in range(1, classes):
+            mask, truth = highest >= label, labels >= label
+            pooled[label - 1] += ((mask & truth).sum(), mask.sum(), truth.sum())
     found = np.array(list(counts.values()))
     has_one = found[:, 2] > 0
     dice = 2 * found[has_one, 0] / (found[has_one, 1] + found[has_one, 2])
@@ -79,6 +86,9 @@ def validate(network: keras.Model, arrays: Arrays, rows: np.ndarray, classes: in
         "val_loss": float(np.mean(losses)),
         "val_dice": float(dice.mean()) if has_one.any() else None,
         "val_false_alarm": float((found[~has_one, 1] > 0).mean()) if (~has_one).any() else None,
+        "val_pooled_dice": float((2 * pooled[:, 0] / pooled[:, 1:].sum(axis=1)).mean())
+        if pooled[:, 2].all()
+        else None,
     }
 
 

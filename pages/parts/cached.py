@@ -185,6 +185,12 @@ def drawn(entry: SliceEntry, side: int) -> Drawn:
     return _drawn(entry.dataset, entry.case, side, _content(entry))
 
 
+@st.cache_resource(show_spinner=False)
+def too_large() -> set[tuple[str, int]]:
+    """Volumes, with the side of the grid, that were found to have more bytes than are sent."""
+    return set()
+
+
 class _Missing(Exception):
     """Not every slice of a volume is stored; an exception, so that this is not kept."""
 

@@ -7,7 +7,7 @@ from importlib import metadata
 from typing import Any
 
 from core import CoreError, DatasetCard, NetworkCard, Run
-from pages.parts import cached, words
+from pages.parts import cached, choices, words
 
 NOT_REPORTED = "not reported"
 PACKAGES = (
@@ -90,14 +90,13 @@ def model_rows(run: Run, network: NetworkCard, scored: Mapping[str, str]) -> dic
         "Parameters": _count(told.get("parameters") or weights.get("parameters")),
         "Trained on": f"{run.dataset}, split {run.split} ({run.split_sha256[:8]})",
         "Cases per part": ", ".join(f"{part} {count}" for part, count in parts.items()),
-        "Parts are disjoint by": "near-duplicate cluster; there are no patient identifiers"
-        if parts
-        else None,
-        "Preparation": "grey picture to 128 × 128, anti-aliased; masks never interpolated",
+        "Parts are disjoint by": choices.PROTOCOLS.get(run.split) if parts else None,
+        "Preparation": "grey values to 128 × 128, anti-aliased; masks never interpolated",
         "Settings": ", ".join(
             f"{key} {value}" for key, value in config.items() if not isinstance(value, dict)
         ),
-        "Epochs run, chosen": f"{told.get('epochs_run', NOT_REPORTED)}, {run.best_epoch} by validation Dice",
+        "Epochs run, chosen": f"{told.get('epochs_run', NOT_REPORTED)}, {run.best_epoch} by validation "
+        + figure(config.get("select", "val_dice")),
         "Seed": str(run.seed),
         "Duration, device": _together(_minutes(told.get("seconds")), told.get("device")),
         "Software": ", ".join(
@@ -121,7 +120,12 @@ def model_rows(run: Run, network: NetworkCard, scored: Mapping[str, str]) -> dic
 
 def figure(name: str) -> str:
     """A column of a training history in words."""
-    return {"val_loss": "loss", "val_dice": "Dice", "val_false_alarm": "false alarm rate"}.get(name, name)
+    return {
+        "val_loss": "loss",
+        "val_dice": "Dice",
+        "val_false_alarm": "false alarm rate",
+        "val_pooled_dice": "pooled Dice of all classes",
+    }.get(name, name)
 
 
 def _count(count: object) -> str | None:

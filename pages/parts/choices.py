@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,16 @@ from core import CoreError, DatasetCard, Run, SliceEntry, list_networks, read_ca
 from pages.parts import cached
 
 BUILT_IN = ("busi", "lits", "phantom_busi", "phantom_lits")  # on the about page even before they are prepared
+
+PROTOCOLS = {
+    "busi-group": "by near-duplicate group",
+    "busi-image": "random images, as in the paper",
+    "lits-patient": "by patient",
+    "lits-patient-2": "by patient, fold 2",
+    "lits-patient-3": "by patient, fold 3",
+    "lits-slice": "random slices, as in the paper",
+    "folds": "by patient, all folds",
+}  # how a split keeps test cases apart from training, in words
 
 
 @dataclass(frozen=True)
@@ -115,6 +126,18 @@ def run_sets(dataset: str) -> dict[str, dict[str, Run]]:
 def set_name(run: str, model: str) -> str:
     """What runs trained alike share: their name without the network's."""
     return run.replace(f"-{model}-", "-", 1)
+
+
+def set_title(name: str, dataset: str) -> str:
+    """A set of trainings in words: what it was trained on, how patients were kept apart, which seed."""
+    found = re.fullmatch(r"(.+?)-(\d+)(?:-(.+))?", name)
+    if not found:
+        return name
+    trained, seed, split = found.groups()
+    card = next((card for card in known_cards() if card.name == trained), None)
+    protocol = PROTOCOLS.get(split or (card.splits[0] if card and card.splits else ""), split)
+    said = [title(trained)] if trained != dataset else []
+    return ", ".join([*said, *([protocol] if protocol else []), f"seed {seed}"])
 
 
 def scored_sets(stored: Any) -> dict[str, dict[str, str]]:

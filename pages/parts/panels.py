@@ -65,6 +65,8 @@ class Stack:
     spacing_mm    (row, column) of the pixels as they are sent; None where there is no physical scale
     windows       (name, width, level) in HU, in the order of the keys 1 to 5; empty for 8-bit pictures
     heat_slice    the slice whose heatmaps the panels hold; None where there are none to ask for
+    disagreement  (classes, n) area on which the networks differ; below 0, or None: counted from the labels
+    mm_note       words that stand beside lengths and areas which are not to be trusted; empty: they are measured
     """
 
     indices: tuple[int, ...]
@@ -75,6 +77,8 @@ class Stack:
     spacing_mm: tuple[float, float] | None = None
     windows: tuple[tuple[str, float, float], ...] = ()
     heat_slice: int | None = None
+    disagreement: np.ndarray | None = None
+    mm_note: str = ""
 
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in zip(self.indices, self.indices[1:], strict=False))
@@ -132,6 +136,7 @@ class Panel:
     message           words for when nothing can be drawn ("predicts no tumour here", "weights rejected: ...")
     summary           a short sentence for screen readers ("Dice 0.81"); not drawn
     network           panels of one network share it: it names the votes and the legend; default the title
+    areas             (classes, n) area in each slice, in mm2 or pixels; None: counted from the labels
     """
 
     title: str
@@ -147,6 +152,7 @@ class Panel:
     summary: str = ""
     network: str = ""
     is_reference: bool = False
+    areas: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         require(bool(re.fullmatch("#[0-9A-Fa-f]{6}", self.colour)), "colour", "#RRGGBB", self.colour)

@@ -34,9 +34,13 @@ from pages.parts.panels import (
 FORMAT = 2
 LARGEST = 8_000_000  # bytes of one block; a 1000 x 800 picture with three networks takes about 0.8 MB
 LARGEST_CASE = 24_000_000  # bytes of all blocks of a case
-CHUNK = 8_000_000  # raw bytes of pictures in one part: compressed it fits into a block
+CHUNK = 7_900_000  # raw bytes of pictures in one part: it fits into a block even if it does not get smaller
 MODES = ("outline", "fill", "error", "probability", "heatmap")
 PEAK = 32767  # heatmap values travel as int16 of value / largest magnitude
+
+
+class TooLarge(ValueError):
+    """A case with more bytes than are sent; a coarser grid may do."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def pack(
     caption      the case in words, printed on exported pictures; default the token
     classes      names of the label values from 1 up
 
-    Equal arrays travel once. ValueError names the argument that does not fit.
+    Equal arrays travel once. ValueError names the argument that does not fit; TooLarge: more bytes than are sent.
     """
     known_dtype = picture.dtype in (np.uint8, np.int16)
     require(picture.ndim in (2, 3) and picture.size > 0, "picture", "(H, W) or (n, H, W)", picture.shape)
@@ -114,17 +118,18 @@ def pack(
         "slices": _slices_header(slices),
         "picture": [parts.add("image", chunk, "pictures") for chunk in _chunks(pictures)],
         "reference": parts.add("labels", _stacked(reference), "pictures"),
-        "disagreement": parts.add("series", _disagreement(panels, len(classes), area)),
-        "panels": [_panel_header(panel, parts, len(classes), area) for panel in panels],
+        "disagreement": parts.add("series", _disagreement(panels, slices, len(classes), area)),
+        "panels": [_panel_header(panel, parts, (len(classes), len(pictures)), area) for panel in panels],
         "has_heat": slices.heat_slice is not None or any(panel.heat is not None for panel in panels),
         "parts": parts.headers,
     }
     view = _block(header, parts.inline)
     feeds = tuple(_block({"parts": heads}, blocks) for heads, blocks in parts.feeds.values())
-    for block in (view, *feeds):
-        require(len(block) <= LARGEST, "picture", f"at most {LARGEST} bytes in one block", len(block))
-    total = len(view) + sum(map(len, feeds))
-    require(total <= LARGEST_CASE, "picture", f"at most {LARGEST_CASE} bytes in all", total)
+    sizes = [len(block) for block in (view, *feeds)]
+    if max(sizes) > LARGEST:
+        raise TooLarge(f"picture: expected at most {LARGEST} bytes in one block, got {max(sizes)}")
+    if sum(sizes) > LARGEST_CASE:
+        raise TooLarge(f"picture: expected at most {LARGEST_CASE} bytes in all, got {sum(sizes)}")
     return Packed(view, feeds)
 
 
@@ -134,7 +139,16 @@ def areas(labels: np.ndarray, n_classes: int, area: float) -> np.ndarray:
     return np.array(found, dtype="<f4")
 
 
-def _disagreement(panels: Sequence[Panel], n_classes: int, area: float) -> np.ndarray | None:
+def _disagreement(panels: Sequence[Panel], slices: Stack, n_classes: int, area: float) -> np.ndarray | None:
+    """The disagreement that is given, and where there is none (below 0) the one that is counted."""
+    counted = _counted_disagreement(panels, n_classes, area)
+    if slices.disagreement is None:
+        return counted
+    given = _series(slices.disagreement, (n_classes, len(slices.indices)))
+    return given if counted is None else np.where(given < 0, counted, given)
+
+
+def _counted_disagreement(panels: Sequence[Panel], n_classes: int, area: float) -> np.ndarray | None:
     """Area of (union - intersection) of the networks' masks, (classes, n) float32; None below two of each."""
     drawn = {id(p.labels): _stacked(p.labels) for p in panels if p.labels is not None and not p.is_reference}
     if len(drawn) < 2 or any(len(labels) < 2 for labels in drawn.values()):
@@ -145,6 +159,11 @@ def _disagreement(panels: Sequence[Panel], n_classes: int, area: float) -> np.nd
         for value in range(1, n_classes + 1)
     ]
     return np.array(apart, dtype="<f4")
+
+
+def _series(given: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    require(given.shape == shape, "areas", f"(classes, slices) = {shape}", given.shape)
+    return given.astype("<f4")
 
 
 class _Parts:
@@ -212,14 +231,17 @@ def _slices_header(stack: Stack) -> dict[str, Any]:
         "spacing": list(stack.spacing_mm or ()),
         "source": list(stack.source),
         "heat": -1 if stack.heat_slice is None else stack.heat_slice,
+        "mm_note": stack.mm_note,
         "windows": [{"name": name, "width": width, "level": level} for name, width, level in stack.windows],
     }
 
 
-def _panel_header(panel: Panel, parts: _Parts, n_classes: int, area: float) -> dict[str, Any]:
-    feed = panel.network or panel.title
+def _panel_header(panel: Panel, parts: _Parts, shape: tuple[int, int], area: float) -> dict[str, Any]:
+    feed, (n_classes, n) = panel.network or panel.title, shape
     labels = _stacked(panel.labels)
-    series = None if labels is None or len(labels) == 1 else areas(labels, n_classes, area)
+    series = None if labels is None or n == 1 else areas(labels, n_classes, area)
+    if panel.areas is not None:
+        series = _series(panel.areas, shape)
     return {
         "title": panel.title,
         "subtitle": panel.subtitle,

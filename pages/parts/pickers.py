@@ -190,8 +190,9 @@ def pick_networks(sets: Sequence[str]) -> None:
         )
         if len(sets) > 1:
             st.selectbox(
-                "Trained on, seed",
+                "Training",
                 sets,
+                format_func=lambda name: choices.set_title(name, selection().ds),
                 key=_seed("w_set", selection().set if selection().set in sets else sets[0]),
                 on_change=_took("w_set", "set", address=True),
             )

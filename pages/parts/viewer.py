@@ -84,7 +84,7 @@ def _clamped(value: Any, low: float, high: float, otherwise: float) -> float:
 
 WEB = Path(__file__).with_name("viewer_web")
 FILES = (
-    "bytes", "stack", "shapes", "colours", "paint", "words", "bar", "tools", "panels", "slices", "strip",
+    "bytes", "stack", "shapes", "trace", "colours", "paint", "words", "bar", "tools", "panels", "slices", "strip",
     "gestures", "picture", "main",
 )  # fmt: skip
 SCRIPT = "\n".join((WEB / f"{name}.js").read_text("utf-8") for name in FILES)

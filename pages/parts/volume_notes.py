@@ -9,20 +9,21 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core import Run, Scores, Slice, SliceEntry, export_volume, score
+from core import Run, Scores, Slice, SliceEntry, export_volume, few_sentence, score
 from pages.parts import cached, choices, words
 from pages.parts.choices import Choice
-from pages.parts.volumes import Settled, redistribution
+from pages.parts.volumes import Settled, mm_note, redistribution
 from pages.parts.words import plain
 
-FEW = 10  # patients: below this a mean says little about the next patient
+DOUBT = " (not measured)"  # behind areas and volumes of a file without a geometry of its own
 
 
 def area(count: int, one: Slice) -> str:
     """An area on a slice in mm2, or in pixels without spacing."""
     if one.spacing_mm is None:
         return words.pixels(count)
-    return f"{words.thousands(count * one.spacing_mm[0] * one.spacing_mm[1])}\u00a0mm²"
+    found = words.thousands(count * one.spacing_mm[0] * one.spacing_mm[1])
+    return f"{found}\u00a0mm²{DOUBT if mm_note(one.flags) else ''}"
 
 
 def slice_words(scores: Mapping[str, Scores], one: Slice) -> list[str]:
@@ -50,6 +51,7 @@ def volume_words(choice: Choice, run: Run) -> list[str]:
             continue
         n_reference, n_predicted, ml = row["n_ref"], row["n_pred"], row["voxel_mm3"] / 1000
         name, of_slices = row["class"], "" if row.get("unit") == "volume" else " (its test slices only)"
+        of_slices += DOUBT if mm_note(choice.entry.flags) else ""
         if not n_reference and not n_predicted:
             said.append(f"no {name} in reference, none predicted{of_slices}")
         elif not n_reference:
@@ -82,6 +84,8 @@ def under_panels(choice: Choice, settled: Settled) -> None:
         column.markdown(
             "  \n".join(lines if said or whole else [*lines, "no expert outline to compare with"])
         )
+    if note := mm_note(one.flags):
+        st.caption(f"{note[0].upper()}{note[1:]}. The same holds for mm² and ml.")
 
 
 def reference_words(choice: Choice, one: Slice) -> list[str]:
@@ -123,19 +127,19 @@ def table(settled: Settled) -> None:
     )
     st.caption(
         "On the volume's own pixels: probabilities are enlarged from 128 × 128, then the largest decides. "
-        "Liver includes the tumour in it. Areas in the viewer are those of its 128 × 128 grid."
+        "Liver includes the tumour in it. Areas in the viewer are those of the stored scores, on the same pixels; "
+        f"where there are none, those of the grid that is drawn, {settled.grid[1]} × {settled.grid[0]}."
     )
 
 
 def few_patients(choice: Choice) -> None:
-    """A line that says how few patients stand behind a test part, where they are few."""
+    """A line that says how few patients stand behind a part of the set, where they are few."""
     parts = [
         (e.group, choices.part_of(e, choice.card, choice.runs)) for e in cached.volumes(choice.card.name)
     ]
     groups = {group for group, part in parts if part == choice.part}
-    if 0 < len(groups) < FEW:
-        count = "1 patient" if len(groups) == 1 else f"{len(groups)} patients"
-        st.caption(f"Few patients: this part of the set holds {count}. Read every figure per patient.")
+    if groups and (few := few_sentence(len(groups))):
+        st.caption(f"{few} Counted in this part of the set; read every figure per patient.")
 
 
 def export(choice: Choice, settled: Settled) -> None:

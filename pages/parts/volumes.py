@@ -9,14 +9,17 @@ from typing import Any
 import streamlit as st
 
 from core import SIZE, CoreError, Run, Slice, SliceEntry
-from pages.parts import cached, case, pickers, viewer
+from pages.parts import cached, case, choices, pickers, viewer, volume_series
 from pages.parts.case import Reading
 from pages.parts.choices import Choice
 from pages.parts.frame import explain
 from pages.parts.panels import STYLES, WINDOWS, Panel, Stack
-from pages.parts.payload import pack
+from pages.parts.payload import TooLarge, pack
 from pages.parts.stacks import FINE, Answer
 from pages.parts.words import plain
+
+NO_GEOMETRY = "placeholder-geometry"  # a flag of volumes
+NO_MM = "mm not measured: the file's geometry is a placeholder"
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +30,7 @@ class Settled:
     one: Slice
     readings: list[Reading]  # of the settled slice, on the volume's own grid
     answers: Mapping[str, Answer | None]  # of the whole volume by network, on the grid that is drawn
+    grid: tuple[int, int]  # rows and columns of that grid
 
 
 def token(entry: SliceEntry) -> str:
@@ -37,7 +41,8 @@ def token(entry: SliceEntry) -> str:
 def settle(choice: Choice, key: str, side: int) -> Settled:
     """Everything about the slice that the viewer with ``key`` reported, or that the address names, or the first."""
     entry, asked = choice.entry, pickers.asked_slice()
-    indices = cached.drawn(entry, side).indices
+    drawn = cached.drawn(entry, side)
+    indices = drawn.indices
     start = entry.index if asked is None else min(indices, key=lambda index: abs(index - asked))
     view = viewer.settled(
         pickers.reported(key),
@@ -51,7 +56,8 @@ def settle(choice: Choice, key: str, side: int) -> Settled:
         model: cached.answer(run, entry, side) if run is not None and not run.problem else None
         for model, run in choice.runs.items()
     }
-    return Settled(view, one, case.readings(choice, one), answers)
+    rows, columns = drawn.pictures.shape[1:]
+    return Settled(view, one, case.readings(choice, one), answers, (rows, columns))
 
 
 def panel(reading: Reading, answer: Answer | None, **more: Any) -> Panel:
@@ -101,6 +107,8 @@ def draw(choice: Choice, panels: Sequence[Panel], key: str, side: int, **drawn: 
     low, high = card.window_hu or (0.0, 1.0)
     seen = ("What the model saw", high - low, (high + low) / 2)
     positions = tuple(place[index] or 0.0 for index in grid.indices)
+    stored = stored_areas(choice, grid.indices)
+    titles = {title: choice.runs.get(model) for model, title in choices.networks().items()}
     stack = Stack(
         indices=grid.indices,
         source=(entry.height, entry.width),
@@ -110,19 +118,49 @@ def draw(choice: Choice, panels: Sequence[Panel], key: str, side: int, **drawn: 
         spacing_mm=grid.spacing_mm,
         windows=(*WINDOWS, seen),
         heat_slice=drawn.pop("heat_slice", None),
+        disagreement=stored.disagreement,
+        mm_note=mm_note(entry.flags),
     )
-    packed = pack(
-        grid.pictures,
-        panels,
-        token=token(entry),
-        stack=stack,
-        orientation=True,
-        reference=grid.reference,
-        caption=f"{card.title} · {entry.case}{redistribution(choice)}",
-        classes=card.foreground,
-        **drawn,
-    )
+
+    def with_areas(panel: Panel) -> Panel:
+        run = titles.get(panel.network)
+        own = stored.reference if panel.is_reference else stored.networks.get(run.name) if run else None
+        return panel if own is None else replace(panel, areas=own)
+
+    try:
+        packed = pack(
+            grid.pictures,
+            [with_areas(panel) for panel in panels],
+            token=token(entry),
+            stack=stack,
+            orientation=True,
+            reference=grid.reference,
+            caption=f"{card.title} · {entry.case}{redistribution(choice)}",
+            classes=card.foreground,
+            **drawn,
+        )
+    except TooLarge:
+        if side == SIZE:
+            raise
+        cached.too_large().add((token(entry), side))
+        st.rerun()
     viewer.mount(packed, key)
+
+
+def stored_areas(choice: Choice, indices: Sequence[int]) -> volume_series.Areas:
+    """What the stored scores say about the areas in these slices: nothing has to be predicted for it."""
+    entry = choice.entry
+    one = cached.slice_of(entry, entry.index)
+    row, column = one.spacing_mm or (1.0, 1.0)
+    runs = [run.name for run in choice.runs.values() if run is not None and not run.problem]
+    results = cached.results(entry.dataset)
+    rows = [] if results is None else [found for found in results.slices if found["case"] == entry.case]
+    return volume_series.areas(rows, runs, indices, choice.card.foreground, row * column)
+
+
+def mm_note(flags: Sequence[str]) -> str:
+    """Words that have to stand beside every length of a volume with these flags; empty if there are none."""
+    return NO_MM if NO_GEOMETRY in flags else ""
 
 
 def redistribution(choice: Choice) -> str:
@@ -131,11 +169,14 @@ def redistribution(choice: Choice) -> str:
     return f" · {card.terms}" if card.terms != card.licence else ""
 
 
-def finer(key: str) -> int:
-    """The side of the grid that is sent: the usual one, or the finer one on request."""
+def finer(key: str, choice: Choice) -> int:
+    """The side of the grid that is sent: the usual one, or the finer one on request where it is not too large."""
     wanted = st.toggle(
         f"Finer picture: {FINE} × {FINE}", key=f"{key}-fine", help="Four times the bytes; the masks follow."
     )
+    if wanted and (token(choice.entry), FINE) in cached.too_large():
+        st.caption(f"This volume is too large for the finer picture: it is shown at {SIZE} × {SIZE}.")
+        return SIZE
     return FINE if wanted else SIZE
 
 

@@ -12,8 +12,13 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-PARTS = ("engine", "pages", "preparation", "volumes")
-TARGETS = {"naive_over_engine": 30.0, "script_over_prepare_nii": 10.0}  # at least
+PARTS = ("engine", "pages", "preparation", "viewer", "volumes")
+TARGETS = {
+    "naive_over_engine": 30.0,
+    "script_over_prepare_nii": 10.0,
+    "keras_vis_over_engine": 10.0,
+}  # at least
+MOST = {"all_over_design": 1.5, "redraw_128_p95_ms": 16.0, "redraw_512_p95_ms": 33.0}
 
 
 def main(chosen: list[str]) -> int:
@@ -27,9 +32,10 @@ def main(chosen: list[str]) -> int:
         measure = importlib.import_module(f"tests.bench.{part}").measure
         found[part] = measure(int(size)) if size else measure()
         for name, value in found[part].items():
-            goal = TARGETS.get(name)
-            met = met and (goal is None or value >= goal)
+            goal, most = TARGETS.get(name), MOST.get(name)
+            met = met and (goal is None or value >= goal) and (most is None or value <= most)
             note = "" if goal is None else f"   (target: at least {goal:g})"
+            note += "" if most is None else f"   (target: at most {most:g})"
             print(f"{part:12} {name:28} {value:12.4g}{note}")
     output = Path(__file__).resolve().parent.parent / "output" / "bench.json"
     output.parent.mkdir(exist_ok=True)

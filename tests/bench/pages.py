@@ -9,8 +9,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from unittest import mock
 
-from core import places, reading
+from core import explaining, places, reading
 from core.records import Target
 from tests.bench.published import noise_slice, publish
 
@@ -39,7 +40,7 @@ def stored() -> None:
     slice = noise_slice()
     for run in names():
         prediction = reading.stored_prediction(run, slice)
-        heatmap = reading.stored_heatmap(run, slice, *QUESTION)
+        heatmap = explaining.stored_heatmap(run, slice, *QUESTION)
         if prediction is None or heatmap is None:
             raise RuntimeError(f"{run}: nothing stored")
 
@@ -49,25 +50,21 @@ def live() -> None:
     shutil.rmtree(places.cache(), ignore_errors=True)
     slice = noise_slice()
     for run in names():
-        reading.heatmap(run, slice, reading.predict(run, slice), *QUESTION)
+        explaining.heatmap(run, slice, reading.predict(run, slice), *QUESTION)
 
 
 def measure(width: int = 16) -> dict[str, float]:
     """Seconds and ratios, warm (everything loaded) and cold (CPU seconds of a new process, imports included)."""
-    before = os.environ.get("TRIPTYCH_ARTIFACTS")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["TRIPTYCH_ARTIFACTS"] = folder
-        try:
-            for model in MODELS:
-                publish(model, width)
-            live()  # loads and traces
-            warm_live = _best(live, 3)
-            warm_stored = _best(stored, 20)
-            cold_stored, cold_live = _cold("stored"), _cold("live")
-        finally:
-            os.environ.pop("TRIPTYCH_ARTIFACTS")
-            if before is not None:
-                os.environ["TRIPTYCH_ARTIFACTS"] = before
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.dict(os.environ, TRIPTYCH_ARTIFACTS=folder),
+    ):
+        for model in MODELS:
+            publish(model, width)
+        live()  # loads and traces
+        warm_live = _best(live, 3)
+        warm_stored = _best(stored, 20)
+        cold_stored, cold_live = _cold("stored"), _cold("live")
     return {
         "width": float(width),
         "warm_live_seconds": warm_live,

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from isal import igzip
 
 from core.datasets import lits, phantom
 from tests.bench.preparation import cpu_seconds
@@ -27,7 +28,7 @@ WITH_LIVER = 1 / 3  # 19,163 of 58,638 slices in LiTS17
 LITS_SLICES = 58_638
 COUNTS = (1, 4, 16)  # volumes at which memory is measured
 SMALL = 12  # slices of a volume that takes next to nothing but the start of the two processes
-TIMES = 2  # everything is timed so often and the smallest counts: other programs only ever add
+TIMES = 3  # everything is timed so often and the smallest counts: other programs only ever add
 HEADER = 352  # bytes before the voxels
 
 PREPARE = """
@@ -91,6 +92,7 @@ def measure(slices: int = SLICES) -> dict[str, float]:
     careful  the same, but PNG and resize only for the slices that ``prepare`` keeps
     start    of ``prepare``'s two processes, once for a whole data set and left out of times per slice, as are
              the imports of the script
+    unpacking_share_of_prepare  of the compressed files: no way of preparing them takes less
     worker_MB_n, parent_MB_n  with n volumes of slices / 4 slices each, one after the other
     Linux only: peaks are read from /proc.
     """
@@ -141,6 +143,9 @@ def _speed(folder: Path, slices: int, ending: str) -> dict[str, float]:
         "minutes_for_lits17": each * LITS_SLICES / 60,
         "minutes_for_lits17_by_script": script / slices * LITS_SLICES / 60,
     }
+    if ending.endswith(".gz"):
+        unpacking = min(_unpacking(folder) for _ in range(TIMES))
+        found["unpacking_share_of_prepare"] = unpacking / slices / each
     return {name + ending.replace(".", "_"): value for name, value in found.items()}
 
 
@@ -161,6 +166,16 @@ def _prepare(source: Path) -> tuple[float, float, float, float, np.ndarray]:
         cpu, wall = cpu_seconds() - cpu, time.perf_counter() - wall
         worker, parent = (int(word) / 1024 for word in answer.stdout.split()[-2:])
         return worker, parent, wall, cpu, np.load(Path(artifacts) / "data" / "bench" / "images.npy")
+
+
+def _unpacking(folder: Path) -> float:
+    """CPU seconds that the two files take to be unpacked to their ends, and nothing else."""
+    begin = cpu_seconds()
+    for path in folder.glob("*.gz"):
+        with igzip.open(path) as file:
+            while file.read(1 << 20):
+                pass
+    return cpu_seconds() - begin
 
 
 def _script(folder: Path, ending: str, prepared: np.ndarray) -> tuple[float, float, float]:

@@ -20,7 +20,7 @@ def shapes(chromium):
 
 
 def loops_of(page, mask):
-    call = "([mask, width, height]) => traceLoops((i) => mask[i] > 0, width, height)"
+    call = "([mask, width, height]) => traceLoops(mask, 1, 255, width, height)"
     loops = page.evaluate(call, [mask.astype(int).ravel().tolist(), mask.shape[1], mask.shape[0]])
     return [np.array(loop).reshape(-1, 2) for loop in loops]
 

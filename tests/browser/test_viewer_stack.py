@@ -274,10 +274,72 @@ def test_the_letters_stand_at_the_four_sides(view):
         assert picture[rows, columns].max() > 240
 
 
+WRITTEN = """() => {
+  globalThis.written = [];
+  const write = CanvasRenderingContext2D.prototype.fillText;
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    globalThis.written.push([text, x, y]);
+    return write.call(this, text, x, y);
+  };
+}"""
+
+
+def test_r_is_on_the_left_a_above_and_slice_position_and_window_in_the_corner(view):
+    page = view()
+    page.evaluate(WRITTEN)
+    focus(page)
+    press(page, "ArrowDown")
+    box = page.locator(PICTURES).first.bounding_box()
+    middle = (box["width"] / 2, box["height"] / 2)
+    spots = {text: (x, y) for text, x, y in page.evaluate("written")}
+    assert spots["R"] == pytest.approx((10, middle[1]), abs=1)
+    assert spots["L"] == pytest.approx((box["width"] - 10, middle[1]), abs=1)
+    assert spots["A"] == pytest.approx((middle[0], 12), abs=1)
+    assert spots["P"] == pytest.approx((middle[0], box["height"] - 12), abs=1)
+    corner = [text for text, (x, y) in spots.items() if x < 10 and y < 60]
+    assert corner == ["slice 96 / 399", "−135.0 mm", "W 400 L 40"]
+
+
+def test_words_on_a_picture_leave_its_lower_letter_free(view):
+    page = view("kind=ctheat&k=97")
+    reason = page.locator(".viewer .reason", has_text="Not computed").first
+    reason.wait_for()
+    box, picture = reason.bounding_box(), page.locator(PICTURES).nth(1).bounding_box()
+    assert box["y"] + box["height"] <= picture["y"] + picture["height"] - 20
+
+
+def test_the_corner_follows_every_slice_and_the_window(view):
+    page = view()
+    page.evaluate(WRITTEN)
+    focus(page)
+    press(page, "PageDown", "2")
+    written = [text for text, _, _ in page.evaluate("written")]
+    assert {"slice 105 / 399", "−112.5 mm", "W 150 L 30"} <= set(written)
+
+
+def test_lengths_of_a_placeholder_geometry_are_called_not_measured(view):
+    page = view("kind=ctdoubt")
+    page.evaluate(WRITTEN)
+    focus(page)
+    press(page, "ArrowDown")
+    assert "−135.0 mm (not measured)" in [text for text, _, _ in page.evaluate("written")]
+    assert "−135.0 mm (not measured)" in strip(page).get_attribute("aria-valuetext")
+    assert "mm² (not measured)" in page.locator(".viewer .subtitle").nth(1).inner_text()
+    assert "pixels of 3.50 × 2.80 mm · mm not measured: made up" in reading(page)
+    press(page, "Shift+ArrowLeft")
+    assert "mm from the top · mm not measured: made up" in reading(page)
+
+
 def test_pixels_keep_their_true_shape(view):
     page = view()
     box = page.locator(PICTURES).nth(0).bounding_box()
     assert box["height"] / box["width"] == pytest.approx(2.8 / 3.5, abs=0.01)
+    focus(page)
+    press(page, "x", "4")  # bone window, no outlines: the round spine of the made-up body
+    picture = pixels(page, 1).mean(axis=-1)[25:-25, 25:-25]  # without the letters
+    bright = np.argwhere(picture > 110)
+    tall, wide = np.ptp(bright[bright[:, 0] > len(picture) / 2], axis=0) + 1
+    assert tall / wide == pytest.approx(2.8 / 3.5, abs=0.08)
 
 
 def test_the_crosshair_reads_hu_and_millimetres(view):
@@ -363,6 +425,45 @@ def test_heatmaps_come_for_the_slice_on_which_one_rests(view):
     page.locator(".viewer .reason", has_text="Rest here").first.wait_for(state="hidden")
     page.locator(".viewer .reason", has_text="Not computed").first.wait_for(state="hidden")
     assert tool(page, "Heatmap").get_attribute("aria-pressed") == "true"
+
+
+STEP = """async () => {
+  const root = [...document.querySelectorAll("*")].map((e) => e.shadowRoot)
+    .find((shadow) => shadow?.querySelector(".viewer")).querySelector(".viewer");
+  const canvases = [...root.querySelectorAll("canvas[role=img]")];
+  const draw = CanvasRenderingContext2D.prototype.drawImage;
+  const maps = new Map(canvases.map((canvas) => [canvas, 0]));
+  CanvasRenderingContext2D.prototype.drawImage = function (image, ...where) {
+    if (maps.has(this.canvas) && this.globalAlpha < 1) maps.set(this.canvas, maps.get(this.canvas) + 1);
+    return draw.call(this, image, ...where);
+  };
+  const seen = [];
+  for (const key of ["ArrowDown", "ArrowUp"]) {
+    canvases[1].dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, composed: true }));
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    seen.push({
+      words: [...root.querySelectorAll(".reason")].map((one) => one.textContent),
+      maps: [...maps.values()],
+      top: canvases[0].getBoundingClientRect().top,
+    });
+    for (const canvas of canvases) maps.set(canvas, 0);
+  }
+  return seen;
+}"""
+
+
+def test_while_scrubbing_the_heatmap_of_another_slice_is_not_shown_and_words_say_why(view):
+    page = view("kind=ctheat&k=96")
+    page.locator(".viewer .reason", has_text="Rest here").first.wait_for(state="hidden")
+    page.locator(".viewer .colourbar").first.wait_for()
+    away, back = page.evaluate(STEP)
+    assert away["words"] == ["", *["Rest here to see the heatmaps of this slice."] * 3]
+    assert away["maps"] == [0, 0, 0, 0]
+    assert back["words"] == ["", "", "", ""]
+    assert back["maps"] == [0, 1, 1, 1]
+    assert away["top"] == pytest.approx(
+        back["top"], abs=0.5
+    )  # the colour bar comes and goes, the pictures stay
 
 
 def test_a_finger_goes_through_the_slices(view):

@@ -134,7 +134,7 @@ def ct(kind):
                 probability=soft[name],
                 heat=heat,
                 run=f"demo-{name}-0 · 1a2b3c4d",
-                message="" if kind == "ct" else "Not computed for this slice.",
+                message="Not computed for this slice." if kind == "ctheat" else "",
             )
         )
     stack = Stack(
@@ -146,6 +146,7 @@ def ct(kind):
         spacing_mm=(2.8, 3.5),
         windows=(*WINDOWS, ("What the model saw", 400, 40)),
         heat_slice=view["slice"] if kind == "ctheat" else None,
+        mm_note="mm not measured: made up" if kind == "ctdoubt" else "",
     )
     packed = pack(
         pictures,

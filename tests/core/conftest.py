@@ -1,7 +1,8 @@
-"""Small sets in the layouts of BUSI and LiTS, and preparing without child processes."""
+"""Small sets in the layouts of BUSI and LiTS, preparing without child processes, and one small run."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from core import guarded
 from core.datasets import busi
+from tests.bench.published import publish as published_run
 
 COUNTS = {"benign": 12, "malignant": 6, "normal": 5}
 
@@ -82,3 +84,37 @@ def livers(tmp_path: Path) -> Path:
 def content_of(folder: Path) -> dict[str, bytes]:
     """Every file under ``folder``, by relative name."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artifacts folder with one published width-4 run, phantom_busi-unet-0."""
+    found = tmp_path_factory.mktemp("published")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRIPTYCH_ARTIFACTS", str(found))
+        published_run("unet", 4)
+    return found
+
+
+@pytest.fixture
+def run(published: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a run, with an empty cache."""
+    monkeypatch.setenv("TRIPTYCH_ARTIFACTS", str(published))
+    shutil.rmtree(published / "cache", ignore_errors=True)
+    return "phantom_busi-unet-0"
+
+
+@pytest.fixture
+def engine_asleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """A function after which any computation by a network is an error."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("computed, although it is stored")
+
+    def sleep() -> None:
+        from core.explain import engine
+
+        for name in ("predict", "evidence", "patiently"):
+            monkeypatch.setattr(engine, name, refuse)
+
+    return sleep

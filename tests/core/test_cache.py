@@ -1,5 +1,6 @@
 """The cache: what comes back, and what damage does (nothing but a miss)."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from core import cache, places
+from core.errors import CoreError
 
 
 @pytest.fixture(autouse=True)
@@ -163,3 +165,63 @@ def test_reading_the_cache_loads_neither_keras_nor_scipy():
         [sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=root
     )
     assert answer.stdout.strip() == "[]"
+
+
+def sized(name, size, used):
+    """An entry of about ``size`` bytes, last used ``used`` seconds after 2001."""
+    key = cache.key(name)
+    cache.write("heatmaps", key, {"map": np.zeros(size, np.uint8)}, {})
+    os.utime(cache.path("heatmaps", key), (1e9 + used, 1e9 + used))
+    return key
+
+
+def remaining(*keys):
+    return [cache.path("heatmaps", key).is_file() for key in keys]
+
+
+def test_what_was_used_longest_ago_goes_first(monkeypatch):
+    keys = [sized(name, 10_000, used) for name, used in (("a", 20), ("b", 10), ("c", 30))]
+    monkeypatch.setenv("TRIPTYCH_CACHE_GB", "25e-6")
+    held = cache.trim()
+    assert remaining(*keys) == [True, False, True]
+    assert 20_000 < held < 22_500
+    assert cache.trim() == held
+
+
+def test_reading_counts_as_use(monkeypatch):
+    first, second = (sized(name, 10_000, used) for name, used in (("a", 10), ("b", 20)))
+    assert cache.read("heatmaps", first, ["map"]) is not None
+    monkeypatch.setenv("TRIPTYCH_CACHE_GB", "15e-6")
+    cache.trim()
+    assert remaining(first, second) == [True, False]
+
+
+def test_within_the_limit_nothing_goes():
+    keys = [sized(name, 10_000, used) for name, used in (("a", 10), ("b", 20))]
+    held = cache.trim()
+    assert remaining(*keys) == [True, True]
+    assert held == sum(cache.path("heatmaps", key).stat().st_size for key in keys)
+
+
+def test_writing_on_and_on_keeps_to_the_limit(monkeypatch):
+    monkeypatch.setenv("TRIPTYCH_CACHE_GB", "100e-6")
+    monkeypatch.setattr(cache, "_written", 0)
+    for number in range(60):
+        sized(str(number), 10_000, number)
+    assert sum(path.stat().st_size for path in places.cache().rglob("*.npz")) <= 100_000 * 1.15
+
+
+def test_what_a_killed_process_left_is_removed_after_an_hour():
+    folder = cache.path("heatmaps", sized("a", 10, 0)).parent
+    old, new = folder / ".entry.npz.1.part", folder / ".entry.npz.2.part"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (1e9, 1e9))
+    cache.trim()
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_a_limit_that_is_no_number_is_named(monkeypatch):
+    monkeypatch.setenv("TRIPTYCH_CACHE_GB", "plenty")
+    with pytest.raises(CoreError, match=r"TRIPTYCH_CACHE_GB.*plenty"):
+        cache.limit()

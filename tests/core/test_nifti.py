@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import struct
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -318,6 +320,62 @@ def test_only_the_wanted_slices_of_an_uncompressed_file_take_memory(tmp_path: Pa
     np.testing.assert_array_equal(part.voxels, stored.transpose(2, 1, 0)[100:110])
     assert peak < 2 * part.voxels.nbytes + 200_000
     assert part.voxels.nbytes * 30 == stored.nbytes
+
+
+def test_only_the_wanted_slices_of_a_compressed_file_take_memory(tmp_path: Path) -> None:
+    stored = np.tile(STORED, (4, 4, 10))
+    path = write(tmp_path / "a.nii.gz", stored, AFFINE)
+    tracemalloc.start()
+    part = nifti.read(path, slices=range(100, 110))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(part.voxels, stored.transpose(2, 1, 0)[100:110])
+    assert peak < 0.8 * stored.nbytes  # what is unpacked comes in blocks of 1 MiB
+
+
+@pytest.mark.parametrize("kind", ["i2", "u2"])
+def test_gzip_in_several_members_is_read_as_one(tmp_path: Path, kind: str) -> None:
+    stored = np.tile(STORED.clip(0, 299) + 1, (4, 4, 10)).astype(kind)  # of 2 MB and more: memory has to grow
+    raw = content(stored, AFFINE)
+    for cuts in ((0, 200, 3000, len(raw)), (0, len(raw) - 1, len(raw)), (0, len(raw), len(raw))):
+        members = [gzip.compress(raw[start:stop], 1) for start, stop in pairwise(cuts)]
+        (tmp_path / "a.nii.gz").write_bytes(b"".join(members))
+        scan = nifti.read(tmp_path / "a.nii.gz")
+        np.testing.assert_array_equal(scan.voxels, stored.transpose(2, 1, 0))
+        part = nifti.read(tmp_path / "a.nii.gz", slices=range(100, 300))
+        np.testing.assert_array_equal(part.voxels, stored.transpose(2, 1, 0)[100:])
+
+
+def test_a_size_that_gzip_and_header_agree_on_takes_no_memory_unless_it_comes(tmp_path: Path) -> None:
+    packed = bytearray(gzip.compress(content(STORED, AFFINE, dim=(3, 1000, 1000, 1000, 1, 1, 1, 1))))
+    packed[-4:] = (2_000_000_352).to_bytes(4, "little")
+    tracemalloc.start()
+    assert refusal_of(tmp_path, "a.nii.gz", bytes(packed)).code == "damaged"
+    assert tracemalloc.get_traced_memory()[1] < 1032 * len(packed) + 5_000_000
+    tracemalloc.stop()
+
+
+def test_damage_behind_the_wanted_slices_of_a_compressed_file_is_found(tmp_path: Path) -> None:
+    whole = bytearray(gzip.compress(RAW, 0, mtime=0))
+    for place in (len(whole) - 3000, len(whole) - 6):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        assert refusal_of(tmp_path, "a.nii.gz", bytes(damaged), slices=range(2, 4)).code == "damaged"
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.nii", STORED, AFFINE)
+    check = nifti._require_size
+
+    def cut(count: int, need: int, name: str) -> None:
+        check(count, need, name)
+        os.truncate(path, len(RAW) - 2000)
+
+    monkeypatch.setattr(nifti, "_require_size", cut)
+    with pytest.raises(DataRefused, match=r"a\.nii: expected 29,152 bytes, got 27,152"):
+        nifti.read(path)
 
 
 @pytest.mark.parametrize("kind", ["i2", "u2", "f4", "f8", ">i2"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import places, prepared, prepared_index
+from core import places, prepared, prepared_index, prepared_volumes
 from core.errors import DataMissing, DataRefused
 from core.prepare import prepare
 from tests.core.conftest import write_volume
@@ -32,6 +33,27 @@ def test_a_volume_is_mapped_from_disk_and_cannot_be_written(livers: Path) -> Non
     arrays = prepared.read_arrays("lits")
     assert isinstance(arrays.images, np.memmap)
     assert (arrays.images.dtype, arrays.labels.dtype) == (np.float32, np.uint8)
+
+
+def test_background_round_an_outline_takes_no_room_on_disk(tmp_path: Path) -> None:
+    array = np.zeros((3, 200, 512), np.uint8)
+    array[1, 60, 7] = array[2, -1, -1] = 1
+    path = tmp_path / "array.npy"
+    row = prepared_volumes._write_array(path, array.dtype, array.shape, [array[:2], array[2:]])
+    np.save(tmp_path / "plain.npy", array)
+    content = (tmp_path / "plain.npy").read_bytes()
+    assert path.read_bytes() == content
+    assert row == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    assert path.stat().st_blocks * 512 < len(content) / 2
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 4), (1, 1, 1), (1, 128, 128), (2, 128, 128)])
+def test_an_array_is_written_as_numpy_does_whatever_its_size(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    for value in (0, 3):
+        array = np.full(shape, value, np.uint8)
+        prepared_volumes._write_array(tmp_path / "array.npy", array.dtype, shape, [array])
+        np.save(tmp_path / "plain.npy", array)
+        assert (tmp_path / "array.npy").read_bytes() == (tmp_path / "plain.npy").read_bytes()
 
 
 @pytest.mark.usefixtures("in_process")

@@ -149,6 +149,9 @@ def test_the_ends_of_the_window_are_zero_and_one_and_no_slices_give_no_images() 
     np.testing.assert_allclose(images[:2], 0, atol=1e-6)
     np.testing.assert_allclose(images[2:], 1, atol=1e-6)
     assert network_stack(pictures[:0], WINDOW).shape == (0, 128, 128, 1)
+    for wrong in ((-160.5, 240), (-20_000, 20_000)):
+        with pytest.raises(ValueError, match="window_hu: expected whole numbers"):
+            network_stack(pictures, wrong)
     assert small_stack(np.zeros((0, 200, 300), np.uint8)).shape == (0, 128, 128)
 
 

@@ -91,11 +91,11 @@ def stand_in() -> ModuleType:
         smooth = np.stack([gaussian_filter(image[..., 0], 3) for image in images])
         return (1 / (1 + np.exp(-40 * (0.42 + MODELS[run.model] - smooth))))[..., None].astype(np.float32)
 
-    def evidence(run, layers, images, regions, labels, kind):  # type: ignore[no-untyped-def]
+    def evidence(run, layers, images, regions, labels, *asked):  # type: ignore[no-untyped-def]
         probability = predict(run, layers, images)
         made = []
         for at, p in enumerate(probability):
-            region = np.ones((128, 128, 1), bool) if regions is None else regions[at]
+            region = np.ones((128, 128, 1), bool) if regions is None else regions[at, ..., :1]
             by_layer = {}
             for depth, layer in enumerate(layers):
                 side = 8 * 2**depth
@@ -103,7 +103,7 @@ def stand_in() -> ModuleType:
                 gradient = np.full_like(small, 0.1 * (MODELS[run.model] + 0.2) * region.any())
                 score = float(p[region].mean()) if region.any() else float("nan")
                 by_layer[layer] = Evidence(small, gradient, score)
-            made.append([by_layer])
+            made.append([by_layer for _ in labels])
         return made
 
     engine.predict, engine.evidence = predict, evidence  # type: ignore[attr-defined]
@@ -120,7 +120,8 @@ def answer_for_the_networks(patch: pytest.MonkeyPatch) -> ModuleType:
 
 def build(artifacts: Path, pictures: Path, dataset: str) -> None:
     """Prepared data, three runs, their results, and predictions and heatmaps of the whole test part."""
-    from core import evaluate, prepare, reading, runs
+    from core import evaluate, prepare, runs
+    from core.precompute import precompute
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRIPTYCH_ARTIFACTS", str(artifacts))
@@ -129,7 +130,7 @@ def build(artifacts: Path, pictures: Path, dataset: str) -> None:
         for model in MODELS:
             write_run(dataset, model)
         evaluate.evaluate(dataset, None)
-        reading.precompute(dataset, [run.name for run in runs.list_runs(dataset)])
+        precompute(dataset, [run.name for run in runs.list_runs(dataset)])
 
 
 @cache

@@ -56,19 +56,22 @@ def stand_in() -> ModuleType:
         whole = np.stack([np.full_like(level, 0.05), liver, tumour], axis=-1)
         return np.asarray(whole / whole.sum(axis=-1, keepdims=True), np.float32)
 
-    def evidence(run, layers, images, regions, labels, kind):  # type: ignore[no-untyped-def]
+    def evidence(run, layers, images, regions, labels, *asked):  # type: ignore[no-untyped-def]
         made = []
         for at, p in enumerate(predict(run, layers, images)):
-            region = np.ones((128, 128), bool) if regions is None else regions[at][..., 0]
-            by_layer = {}
-            for depth, layer in enumerate(layers):
-                side = 8 * 2**depth
-                cells = (
-                    p[..., labels[0]].reshape(side, 128 // side, side, 128 // side).mean((1, 3))[..., None]
-                )
-                score = float(p[region][:, labels[0]].mean()) if region.any() else float("nan")
-                by_layer[layer] = Evidence(cells, np.full_like(cells, 0.1 * region.any()), score)
-            made.append([by_layer])
+            by_label = []
+            for slot, label in enumerate(labels):
+                region = np.ones((128, 128), bool) if regions is None else regions[at][..., slot]
+                by_layer = {}
+                for depth, layer in enumerate(layers):
+                    side = 8 * 2**depth
+                    cells = (
+                        p[..., label].reshape(side, 128 // side, side, 128 // side).mean((1, 3))[..., None]
+                    )
+                    score = float(p[region][:, label].mean()) if region.any() else float("nan")
+                    by_layer[layer] = Evidence(cells, np.full_like(cells, 0.1 * region.any()), score)
+                by_label.append(by_layer)
+            made.append(by_label)
         return made
 
     engine.predict, engine.evidence = predict, evidence  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ import pytest
 
 from pages.parts import payload
 from pages.parts.panels import STYLES, WINDOWS, Panel, Stack
-from pages.parts.payload import Packed, pack
+from pages.parts.payload import Packed, TooLarge, pack
 from pages.parts.viewer import settled
 
 N, SIDE = 6, 16
@@ -91,6 +91,7 @@ def test_the_header_names_slices_positions_spacing_and_windows():
         "spacing": [2.0, 3.0],
         "source": [512, 512],
         "heat": -1,
+        "mm_note": "",
         "windows": [{"name": name, "width": width, "level": level} for name, width, level in WINDOWS],
     }
 
@@ -107,6 +108,47 @@ def test_disagreement_is_what_some_networks_mark_and_others_do_not():
     apart = values(header, raw, header["disagreement"])
     np.testing.assert_allclose(apart[0], 2 * 8 * 6)  # shifted by one column against each other
     np.testing.assert_allclose(apart[1], [2 * 2 * 6, 0] * 3)
+
+
+def with_areas(areas: np.ndarray | None, disagreement: np.ndarray | None) -> Packed:
+    """Two networks with labels, and what is known of their areas otherwise."""
+    panels = [
+        Panel(title=name, colour=STYLES[name].colour, labels=labels(at), areas=areas)
+        for at, name in enumerate(("unet", "dcunet"), 1)
+    ]
+    pictures = np.zeros((N, SIDE, SIDE), np.int16)
+    told = stack(disagreement=disagreement)
+    return pack(pictures, panels, token="a", stack=told, classes=("liver", "tumour"))
+
+
+def test_areas_that_are_given_are_sent_instead_of_counted_ones():
+    given = np.arange(2.0 * N).reshape(2, N)
+    header, raw = parts(with_areas(given, None))
+    np.testing.assert_array_equal(values(header, raw, header["panels"][0]["areas"]), given)
+
+
+def test_a_network_without_labels_can_have_areas():
+    given = np.ones((2, N))
+    panel = Panel(title="unet", colour="#0072B2", message="Not computed.", areas=given)
+    packed = pack(
+        np.zeros((N, 8, 8), np.int16), [panel], token="a", stack=stack(), classes=("liver", "tumour")
+    )
+    header, raw = parts(packed)
+    np.testing.assert_array_equal(values(header, raw, header["panels"][0]["areas"]), given)
+    assert header["panels"][0]["labels"] == -1
+
+
+def test_where_no_disagreement_is_given_it_is_counted():
+    given = np.stack([np.full(N, -1.0), np.full(N, 5.0)])
+    header, raw = parts(with_areas(None, given))
+    apart = values(header, raw, header["disagreement"])
+    np.testing.assert_allclose(apart[0], 2 * 8 * 6)
+    np.testing.assert_allclose(apart[1], 5)
+
+
+def test_areas_of_another_number_of_slices_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"^areas: expected \(classes, slices\) = \(2, 6\)"):
+        with_areas(np.ones((2, N + 1)), None)
 
 
 def test_one_network_alone_disagrees_with_nobody():
@@ -179,8 +221,17 @@ def test_a_hundred_slices_stay_under_three_megabytes():
 
 def test_a_case_above_the_limit_is_refused(monkeypatch):
     monkeypatch.setattr(payload, "LARGEST_CASE", 1000)
-    with pytest.raises(ValueError, match="at most 1000 bytes in all"):
+    with pytest.raises(TooLarge, match="at most 1000 bytes in all"):
         volume()
+
+
+def test_noise_that_does_not_get_smaller_fits_block_by_block(monkeypatch):
+    monkeypatch.setattr(payload, "LARGEST", 60_000)
+    monkeypatch.setattr(payload, "CHUNK", 49_000)
+    noise = np.random.default_rng(0).integers(-32768, 32767, (N, 64, 64)).astype(np.int16)
+    panel = Panel(title="a", colour="#0072B2", message="x")
+    packed = pack(noise, [panel], token="a", stack=stack(), classes=("liver", "tumour"))
+    assert max(map(len, packed.feeds)) <= 60_000
 
 
 @pytest.mark.parametrize(

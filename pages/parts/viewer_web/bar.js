@@ -156,7 +156,7 @@ function buildKeyList(app) {
 }
 
 function refreshBar(app) {
-  const { state, scene } = app;
+  const { state } = app;
   refreshStackTools(app);
   for (const { button, pressed, shown } of app.controls) {
     if (pressed) button.setAttribute("aria-pressed", String(pressed()));
@@ -171,11 +171,11 @@ function refreshBar(app) {
   setText(app.opacity.value, `${percent} %`);
   app.keyList.hidden = !state.keys;
   app.keysButton.setAttribute("aria-expanded", String(state.keys));
-  refreshLegend(app, legendFor(scene, state));
 }
 
 function refreshLegend(app, entries) {
   const scale = app.state.mode === "heatmap" ? sharedScale(app.scene) : null;
+  app.legend.classList.toggle("heated", app.state.mode === "heatmap" && isStack(app.scene));
   const wanted = JSON.stringify([entries, scale && [scale.limit, scale.label], app.scene.header.map]);
   if (app.legendShown === wanted) return;
   app.legendShown = wanted;

@@ -82,6 +82,7 @@ function checkHeader(header) {
   const { slices } = header;
   need(slices && isNumbers(slices.indices) && slices.indices.length > 0, "slices");
   need(isNumbers(slices.positions) && isNumbers(slices.spacing) && isNumbers(slices.source), "slices");
+  need(isText(slices.mm_note), "slices");
   need([slices.total, slices.start, slices.heat].every(isNumber) && slices.spacing.every((mm) => mm > 0), "slices");
   need(Array.isArray(slices.windows) && slices.windows.every(isWindow), "windows");
 }

@@ -1,6 +1,7 @@
 // Colour: ramps, heatmap and probability rasters, the hatch, and numbers in words.
 
 const FULL_AT = 2 / 3; // share of the limit from which a heatmap is opaque; below it opacity is proportional
+const HEAT_STEPS = 1024; // colours of a heatmap, opacity included
 const RASTER = 384; // longest side of a raster made of a heatmap; the canvas smooths the rest of the way
 const hexToRgb = (hex) => [1, 3, 5].map((i) => Number.parseInt(hex.slice(i, i + 2), 16));
 
@@ -19,16 +20,23 @@ function makeCanvas(width, height) {
   return canvas;
 }
 
-// A raster whose pixels are [r, g, b, alpha 0..1] = paint(value).
-function rasterOf(grid, paint) {
-  const canvas = makeCanvas(grid.width, grid.height);
-  const image = new ImageData(grid.width, grid.height);
-  grid.values.forEach((value, i) => {
-    const [r, g, b, alpha] = paint(value);
-    image.data.set([r, g, b, 255 * alpha], 4 * i);
-  });
-  canvas.getContext("2d").putImageData(image, 0, 0);
-  return canvas;
+// A colour as the 32-bit word of an ImageData; alpha 0..1.
+const wordOf = (r, g, b, alpha) => ((Math.round(255 * alpha) << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
+
+// Tables outlive the case they were made for: of each kind the last one is kept.
+const tables = new Map();
+
+function remembered(kind, look, make) {
+  if (tables.get(kind)?.look !== look) tables.set(kind, { look, table: make() });
+  return tables.get(kind).table;
+}
+
+// A canvas and its pixels, to be written to again and again.
+function makeRaster(width, height) {
+  const canvas = makeCanvas(width, height);
+  const image = new ImageData(width, height);
+  const context = canvas.getContext("2d");
+  return { canvas, words: new Uint32Array(image.data.buffer), show: () => context.putImageData(image, 0, 0) };
 }
 
 // What is coloured: the positive part, or the signed map. The rectifier comes before enlarging.
@@ -45,21 +53,44 @@ function heatRaster(heat, map, picture, asCells) {
   const grid = asCells
     ? shown
     : enlarge(shown, Math.round(picture.width * shrink), Math.round(picture.height * shrink));
-  const table = Array.from({ length: 256 }, (_, i) => rampColour(map.stops, i / 255));
-  return rasterOf(grid, (value) => {
-    const share = Math.min(Math.max(value / heat.limit, -1), 1);
-    const place = map.signed ? (share + 1) / 2 : share;
-    return [...table[Math.round(255 * place)], heatOpacity(share)];
-  });
+  const table = heatTable(map);
+  const raster = makeRaster(grid.width, grid.height);
+  const { words } = raster;
+  for (let i = 0; i < words.length; i += 1) {
+    const share = Math.min(Math.max(grid.values[i] / heat.limit, -1), 1);
+    words[i] = table[Math.round(HEAT_STEPS * (map.signed ? (share + 1) / 2 : share))];
+  }
+  raster.show();
+  return raster.canvas;
 }
 
-function probabilityRaster(probability, colour) {
+// The colours of a map, opacity included, from its lowest value to its highest.
+function heatTable(map) {
+  const look = `${map.stops} ${map.signed}`;
+  return remembered("heat", look, () => Uint32Array.from({ length: HEAT_STEPS + 1 }, (_, i) => {
+    const share = i / HEAT_STEPS;
+    return wordOf(...rampColour(map.stops, share), heatOpacity(map.signed ? 2 * share - 1 : share));
+  }));
+}
+
+// The shading of a panel: one raster for all its slices, renewed when the slice changes.
+function probabilityRaster({ probability, colour, shading }) {
+  if (shading.of === probability) return shading.raster.canvas;
   const [r, g, b] = hexToRgb(colour);
-  return rasterOf(probability, (value) => [r, g, b, value / 255]);
+  shading.table ??= Uint32Array.from({ length: 256 }, (_, value) => wordOf(r, g, b, value / 255));
+  shading.raster ??= makeRaster(probability.width, probability.height);
+  shading.of = probability;
+  const { words } = shading.raster;
+  for (let i = 0; i < words.length; i += 1) words[i] = shading.table[probability.values[i]];
+  shading.raster.show();
+  return shading.raster.canvas;
 }
 
 // Thin strokes at 45 degrees, as a repeating pattern that keeps its size on screen.
+const hatches = new Map();
+
 function hatch(context, colour, ratio) {
+  if (hatches.has(`${colour} ${ratio}`)) return hatches.get(`${colour} ${ratio}`);
   const side = 7 * ratio;
   const tile = makeCanvas(side, side);
   const pen = tile.getContext("2d");
@@ -73,6 +104,7 @@ function hatch(context, colour, ratio) {
   }
   const pattern = context.createPattern(tile, "repeat");
   pattern.setTransform(new DOMMatrix().scale(1 / ratio));
+  hatches.set(`${colour} ${ratio}`, pattern);
   return pattern;
 }
 

@@ -120,6 +120,12 @@ function refresh(app) {
 
 function refreshTexts(app) {
   refreshBar(app);
+  refreshSlice(app);
+}
+
+// What a step to another slice changes beside the pictures.
+function refreshSlice(app) {
+  refreshLegend(app, legendFor(app.scene, app.state));
   refreshPanels(app);
   refreshStrip(app);
   setText(app.reading, commonReading(app.scene, app.state));

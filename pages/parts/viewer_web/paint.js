@@ -44,8 +44,8 @@ function paintPanel(context, box, ratio, scene, panel, view, state) {
   paintRaster(pen, greyRaster(scene, state.window), 1, state.pixels && place.scale > 1);
   if (!state.hidden && !state.held) paintOverlay(pen);
   context.restore();
-  if (scene.header.orientation) paintLetters(pen);
-  if (isStack(scene)) paintPlace(pen);
+  const marks = marksSheet(pen);
+  if (marks) context.drawImage(marks, 0, 0, marks.width / ratio, marks.height / ratio);
   if (state.cross) paintCross(pen);
 }
 
@@ -109,32 +109,9 @@ function strokeLine({ context, place, box }, path, { colour, dash, width, streng
   context.globalAlpha = 1;
 }
 
-// Outlines are cached beside the label map itself: panels of one network share it. A class with another one
-// inside it (the liver round its tumours) is given apart: its line is thinner.
-function outlinePaths(labels, inmost) {
-  return once(labels, `outlines ${inmost}`, () => {
-    const paths = { outer: null, inner: null };
-    for (const level of levelsOf(labels.values)) {
-      const path = regionPath(labels, (i) => labels.values[i] >= level);
-      const which = level < inmost ? "outer" : "inner";
-      if (paths[which]) paths[which].addPath(path);
-      else paths[which] = path;
-    }
-    return paths;
-  });
-}
-
-function levelsOf(values) {
-  const seen = new Uint8Array(256);
-  for (let i = 0; i < values.length; i += 1) seen[values[i]] = 1;
-  return [...seen.keys()].filter((level) => level > 0 && seen[level]);
-}
-
-const regionPath = (labels, inside) => toPath(traceLoops(inside, labels.width, labels.height), true);
-
 function paintOutline(pen, labels, { colour, dash, width }, strength) {
   if (!labels) return;
-  const { outer, inner } = outlinePaths(labels, pen.state.shown || pen.scene.header.classes.length);
+  const { outer, inner } = outlinePaths(labels, inmostOf(pen.scene, pen.state));
   const line = width ?? lineWidth(pen.box);
   if (outer) strokeLine(pen, outer, { colour, dash, width: OUTER * line, strength });
   if (inner) strokeLine(pen, inner, { colour, dash, width: line, strength });
@@ -144,8 +121,7 @@ function paintClasses(pen) {
   const { labels } = pen.panel;
   if (!labels) return;
   pen.scene.header.classes.forEach(({ colour }, index) => {
-    const name = `class ${index}`;
-    const path = once(pen.panel, name, () => regionPath(labels, (i) => labels.values[i] === index + 1));
+    const path = classPath(pen.panel, index + 1);
     fillRegion(pen, path, colour);
     strokeLine(pen, path, { colour, dash: [], width: 1.2, strength: Math.min(1, pen.strength + 0.35) });
   });
@@ -158,21 +134,10 @@ function fillRegion({ context, place, strength }, path, style) {
   context.globalAlpha = 1;
 }
 
-// Against the reference: agreed, missed and extra pixels. Tumour lies in liver, so its label is the higher one.
-function errorPaths(scene, panel) {
-  const [found, truth] = [panel.labels.values, scene.reference.values];
-  const path = (inside) => regionPath(panel.labels, inside);
-  return {
-    agreed: path((i) => found[i] > 0 && found[i] === truth[i]),
-    missed: path((i) => found[i] < truth[i]),
-    extra: path((i) => found[i] > truth[i]),
-  };
-}
-
 function paintErrors(pen) {
   const { context, scene, panel, ratio } = pen;
   if (!panel.labels || !scene.reference) return;
-  const paths = once(panel, "errors", () => errorPaths(scene, panel));
+  const paths = errorPaths(scene, panel);
   const colours = scene.header.errors;
   for (const name of ["agreed", "missed", "extra"]) {
     const strength = name === "agreed" ? 0.6 * pen.strength : pen.strength; // what is agreed needs no look
@@ -185,14 +150,9 @@ function paintErrors(pen) {
 function paintProbability(pen) {
   const { panel, scene, state } = pen;
   if (!panel.probability) return;
-  const { values, width, height } = panel.probability;
-  if (state.detail) {
-    const shade = once(panel, "shade", () => probabilityRaster(panel.probability, panel.colour));
-    paintRaster(pen, shade, 0.6 * pen.strength, false);
-  }
+  if (state.detail) paintRaster(pen, probabilityRaster(panel), 0.6 * pen.strength, false);
   for (const level of LEVELS) {
-    const path = once(panel, level.name, () =>
-      toPath(levelLines(values, width, height, 255 * level.value, scene.picture), false));
+    const path = levelPath(scene, panel, level);
     strokeLine(pen, path, { colour: panel.colour, dash: level.dash, width: level.width, strength: pen.strength });
   }
 }
@@ -242,8 +202,28 @@ function paintCells({ context, place, strength }, { width, height }) {
   context.stroke();
 }
 
+// Letters and place are the same on all panels of a frame: written once, on a sheet that is laid over each.
+function marksSheet({ box, ratio, scene, state }) {
+  const { stack } = scene;
+  const places = isStack(scene) ? placeLines(scene, state) : [];
+  if (!scene.header.orientation && places.length === 0) return null;
+  const look = [box.width, box.height, ratio, ...places].join("|");
+  if (stack.marks?.look === look) return stack.marks.canvas;
+  stack.marks ??= { canvas: makeCanvas(1, 1) };
+  stack.marks.look = look;
+  const { canvas } = stack.marks;
+  canvas.width = Math.round(box.width * ratio); // this clears it
+  canvas.height = Math.round(box.height * ratio);
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  if (scene.header.orientation) paintLetters(context, box);
+  context.textAlign = "left";
+  places.forEach((text, line) => cased(context, text, 7, 12 + 15 * line, "11px sans-serif"));
+  return canvas;
+}
+
 // R, L, A, P at the four sides: the patient's right is on the left of the screen.
-function paintLetters({ context, box }) {
+function paintLetters(context, box) {
   const spots = [["R", 10, box.height / 2], ["L", box.width - 10, box.height / 2]];
   spots.push(["A", box.width / 2, 12], ["P", box.width / 2, box.height - 12]);
   context.textAlign = "center";
@@ -262,12 +242,9 @@ function cased(context, text, x, y, font) {
 }
 
 // Slice, position and window, in the upper left corner of every panel.
-function paintPlace({ context, scene, state }) {
+function placeLines(scene, state) {
   const grey = state.window ? `W ${state.window.width} L ${state.window.level}` : "";
-  context.textAlign = "left";
-  [sliceWords(scene), placeWords(scene), grey].filter(Boolean).forEach((text, line) => {
-    cased(context, text, 7, 12 + 15 * line, "11px sans-serif");
-  });
+  return [sliceWords(scene), placeWords(scene), grey].filter(Boolean);
 }
 
 // The marked pixel in every panel; the lines leave a gap so that what is looked at stays visible.

@@ -65,10 +65,12 @@ function refreshPanels(app) {
     setText(shown.subtitle, subtitleFor(scene, panel));
     shown.figure.hidden = state.enlarged !== null && !isLarge;
     shown.enlarge.hidden = scene.panels.length === 1;
-    shown.enlarge.setAttribute("aria-pressed", String(isLarge));
     const name = isLarge ? "Back to all panels, key Z" : `Enlarge ${panel.title}, key Z`;
-    shown.enlarge.setAttribute("aria-label", name);
-    shown.enlarge.title = name;
+    if (shown.enlarge.title !== name) {
+      shown.enlarge.setAttribute("aria-pressed", String(isLarge));
+      shown.enlarge.setAttribute("aria-label", name);
+      shown.enlarge.title = name;
+    }
     const own = heats && !isShared && hasMap(panel);
     const wanted = own ? JSON.stringify([panel.heat.limit, panel.heat.label, scene.header.map]) : "";
     if (shown.barShown !== wanted) shown.bar.replaceChildren(...(own ? [colourBar(panel.heat, scene.header.map)] : []));
@@ -103,6 +105,7 @@ function layOut(app) {
   const columns = columnsFor(width - beside, count, isLarge ? 1 : scene.header.columns, app.isNarrow);
   grid.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
   app.root.classList.toggle("narrow", app.isNarrow);
+  app.root.classList.toggle("lettered", scene.header.orientation === true);
   const gap = 12;
   const each = (width - beside - gap * (columns - 1)) / columns;
   const height = heightFor(each, Math.ceil(count / columns), scene.picture, isLarge, columns === 1 && count > 1);
@@ -125,7 +128,7 @@ function paintAll(app) {
   const from = performance.now();
   if (app.isMoved) {
     chooseScene(app);
-    refreshTexts(app);
+    refreshSlice(app);
   }
   const { scene, state, box } = app;
   scene.panels.forEach((panel, index) => {
@@ -137,4 +140,5 @@ function paintAll(app) {
   });
   setText(app.zoomNumber, `${viewOf(app, state.active).zoom.toFixed(1)}×`);
   app.root.dataset.paintMs = (performance.now() - from).toFixed(2);
+  lookAhead(app);
 }

@@ -32,7 +32,7 @@ function stripLines(app) {
     isStack(scene) ? [sliceWords(scene), placeWords(scene), windowWords(state), gridWords(scene)].filter(Boolean).join(" · ") : "",
     [...new Set(shown.filter((panel) => panel.run).map((panel) => `${panel.network}: ${panel.run}`))].join("  ·  "),
     scale ? `Colours ${header.map.name}: ${scale.label}, full colour at ${inDigits(scale.limit)}` : "",
-    state.cross ? commonReading(scene, state) : "",
+    state.cross ? commonReading(scene, state) : pixelWords(scene),
     `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`,
     header.notice,
   ].filter(Boolean);
@@ -121,7 +121,7 @@ function drawSheetPanel(app, context, { index, x, y, notes }, hasBar, ratio) {
   context.font = fontOf(app, 12);
   const lines = words.flatMap((text) => wrapText(context, text, box.width - 16));
   lines.forEach((line, i) => {
-    const base = top + box.height - 8 - (lines.length - 1 - i) * PAGE.line;
+    const base = top + box.height - (scene.header.orientation ? 28 : 8) - (lines.length - 1 - i) * PAGE.line;
     context.fillStyle = "rgba(0, 0, 0, 0.72)";
     context.fillRect(x, base - 13, context.measureText(line).width + 16, PAGE.line);
     context.fillStyle = "#fff";

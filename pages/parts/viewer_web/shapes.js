@@ -1,18 +1,39 @@
 // Geometry: outlines along pixel edges, level lines, enlarging. Pure functions of arrays; no screen.
 
-// Closed loops round the pixels where inside(i) holds, along their edges, clockwise, as lists of corner points
-// [x0, y0, x1, y1, ...]. Pixels that touch only at a corner get loops of their own. Loops, not single edges,
+// Working arrays, kept from call to call: scrubbing makes no new ones.
+const scratch = new Map();
+
+function workingArray(name, Type, size, empty) {
+  if (!scratch.has(name) || scratch.get(name).length < size) scratch.set(name, new Type(size).fill(empty));
+  return scratch.get(name);
+}
+
+// Closed loops round the pixels whose value lies in low..high, along their edges, clockwise, as lists of corner
+// points [x0, y0, x1, y1, ...]. Pixels that touch only at a corner get loops of their own. Loops, not single edges,
 // so that a dash runs on round the whole outline.
-function traceLoops(inside, width, height) {
+function traceLoops(values, low, high, width, height) {
   const stride = width + 1;
-  const leaving = new Uint8Array(stride * (height + 1)); // bits of the edges that leave a corner: E 1, S 2, W 4, N 8
   const wide = width + 2;
-  const marked = new Uint8Array(wide * (height + 2)); // with a border of zeros: neighbours need no check
+  const marked = workingArray("marked", Uint8Array, wide * (height + 2), 0); // a border of zeros: no check at the edge
+  marked.fill(0, 0, wide * (height + 2));
+  let [left, right, top, bottom] = [width, -1, height, -1];
   for (let y = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1) if (inside(y * width + x)) marked[(y + 1) * wide + x + 1] = 1;
-  }
-  for (let y = 0; y < height; y += 1) {
+    const row = y * width;
     for (let x = 0; x < width; x += 1) {
+      const value = values[row + x];
+      if (value < low || value > high) continue;
+      marked[(y + 1) * wide + x + 1] = 1;
+      if (x < left) left = x;
+      if (x > right) right = x;
+      if (y < top) top = y;
+      bottom = y;
+    }
+  }
+  const loops = [];
+  if (bottom < 0) return loops;
+  const leaving = workingArray("leaving", Uint8Array, stride * (height + 1), 0); // edges from a corner: E 1, S 2, W 4, N 8
+  for (let y = top; y <= bottom; y += 1) {
+    for (let x = left; x <= right; x += 1) {
       const here = (y + 1) * wide + x + 1;
       if (marked[here] === 0) continue;
       if (marked[here - wide] === 0) leaving[y * stride + x] |= 1;
@@ -21,15 +42,16 @@ function traceLoops(inside, width, height) {
       if (marked[here - 1] === 0) leaving[(y + 1) * stride + x] |= 8;
     }
   }
-  const loops = [];
-  for (let corner = 0; corner < leaving.length; corner += 1) {
-    while (leaving[corner] & 1) loops.push(followLoop(leaving, stride, corner));
+  for (let y = top; y <= bottom + 1; y += 1) {
+    for (let corner = y * stride + left; corner <= y * stride + right + 1; corner += 1) {
+      while (leaving[corner] & 1) loops.push(followLoop(leaving, stride, corner));
+    }
   }
   return loops;
 }
 
+// Takes the edges it follows out of ``leaving``: in the end none is left there.
 function followLoop(leaving, stride, start) {
-  const step = [1, stride, -1, -stride];
   const points = [];
   let corner = start;
   let heading = 0;
@@ -37,85 +59,92 @@ function followLoop(leaving, stride, start) {
   do {
     if (heading !== came) points.push(corner % stride, Math.floor(corner / stride));
     leaving[corner] &= ~(1 << heading);
-    corner += step[heading];
+    corner += heading === 0 ? 1 : heading === 1 ? stride : heading === 2 ? -1 : -stride;
     came = heading;
-    heading = [1, 0, 3].map((turn) => (came + turn) % 4).find((way) => leaving[corner] & (1 << way)) ?? -1;
+    const ways = leaving[corner];
+    const turned = (came + 1) & 3; // right first: pixels that touch at a corner stay apart
+    if (ways & (1 << turned)) heading = turned;
+    else if (!(ways & (1 << came))) heading = ways & (1 << ((came + 3) & 3)) ? (came + 3) & 3 : -1;
   } while (heading !== -1 && !(corner === start && came === 3));
   return points;
 }
 
 // Lines where a smooth grid crosses a level, in units of the picture (extent wide x high). Grid values sit at
 // half-pixel centres and are continued flat to the border. Lists of points; the higher side is on the right.
+// An edge of the grid has the number of its upper or left node, twice, and one more if it runs down.
 function levelLines(values, width, height, level, extent) {
-  const x = (i) => Math.min(Math.max(((i + 0.5) / width) * extent.width, 0), extent.width);
-  const y = (j) => Math.min(Math.max(((j + 0.5) / height) * extent.height, 0), extent.height);
-  const follow = new Map(); // edge where a segment starts -> edge where it ends
-  const point = new Map();
-  const stride = width + 2;
+  const wide = width + 2;
   const nodes = continued(values, width, height);
-  for (let j = -1; j < height; j += 1) {
-    for (let i = -1; i < width; i += 1) {
-      const at = (j + 1) * stride + i + 1;
-      const a = nodes[at]; // clockwise from the upper left
-      const b = nodes[at + 1];
-      const c = nodes[at + stride + 1];
-      const d = nodes[at + stride];
-      const code = (a >= level ? 8 : 0) + (b >= level ? 4 : 0) + (c >= level ? 2 : 0) + (d >= level ? 1 : 0);
+  const follow = workingArray("follow", Int32Array, 2 * wide * (height + 2), -1); // edge where a segment ends
+  const isEnd = workingArray("isEnd", Uint8Array, 2 * wide * (height + 2), 0);
+  const edges = [0, 3, 2 * wide, 1]; // of a cell: upper, right, lower, left
+  const starts = [];
+  const link = (from, to) => {
+    follow[from] = to;
+    isEnd[to] = 1;
+    starts.push(from);
+  };
+  for (let j = 0; j <= height; j += 1) {
+    const row = j * wide;
+    let sides = (nodes[row] >= level ? 8 : 0) + (nodes[row + wide] >= level ? 1 : 0);
+    for (let at = row; at <= row + width; at += 1) {
+      const right = (nodes[at + 1] >= level ? 4 : 0) + (nodes[at + wide + 1] >= level ? 2 : 0);
+      const code = sides + right;
+      sides = (right & 4 ? 8 : 0) + (right & 2 ? 1 : 0);
       if (code === 0 || code === 15) continue;
-      const id = { T: 2 * ((j + 1) * stride + i + 1), B: 2 * ((j + 2) * stride + i + 1) };
-      id.L = id.T + 1;
-      id.R = id.T + 3;
-      const share = (from, to) => (level - from) / (to - from);
-      const place = {
-        T: () => [x(i) + share(a, b) * (x(i + 1) - x(i)), y(j)],
-        R: () => [x(i + 1), y(j) + share(b, c) * (y(j + 1) - y(j))],
-        B: () => [x(i) + share(d, c) * (x(i + 1) - x(i)), y(j + 1)],
-        L: () => [x(i), y(j) + share(a, d) * (y(j + 1) - y(j))],
-      };
-      for (const [from, to] of cellSegments(code, (a + b + c + d) / 4 >= level)) {
-        follow.set(id[from], id[to]);
-        if (!point.has(id[from])) point.set(id[from], place[from]());
-        if (!point.has(id[to])) point.set(id[to], place[to]());
-      }
+      const isHigh = (code === 5 || code === 10)
+        && (nodes[at] + nodes[at + 1] + nodes[at + wide] + nodes[at + wide + 1]) / 4 >= level;
+      for (const [from, to] of SEGMENTS[isHigh ? code + 16 : code]) link(2 * at + edges[from], 2 * at + edges[to]);
     }
   }
-  return chain(follow, point);
+  return chain(starts, follow, isEnd, (edge, line) => {
+    const at = edge >> 1;
+    const isDown = (edge & 1) === 1;
+    const share = (level - nodes[at]) / (nodes[isDown ? at + wide : at + 1] - nodes[at]);
+    const x = (at % wide) - 1 + (isDown ? 0 : share);
+    const y = Math.floor(at / wide) - 1 + (isDown ? share : 0);
+    line.push(inExtent(x, width, extent.width), inExtent(y, height, extent.height));
+  });
 }
+
+const inExtent = (at, size, extent) => Math.min(Math.max(((at + 0.5) / size) * extent, 0), extent);
 
 // The grid with its edges repeated once on every side.
 function continued(values, width, height) {
   const wide = width + 2;
-  const nodes = new Float64Array(wide * (height + 2));
+  const nodes = workingArray("nodes", Float32Array, wide * (height + 2), 0);
   for (let j = 0; j < height + 2; j += 1) {
     const row = clampIndex(j - 1, height) * width;
-    for (let i = 0; i < wide; i += 1) nodes[j * wide + i] = values[row + clampIndex(i - 1, width)];
+    nodes[j * wide] = values[row];
+    for (let i = 0; i < width; i += 1) nodes[j * wide + 1 + i] = values[row + i];
+    nodes[j * wide + wide - 1] = values[row + width - 1];
   }
   return nodes;
 }
 
-// Corner bits clockwise from the upper left: 8, 4, 2, 1. A saddle is joined where the middle is high.
-function cellSegments(code, middleIsHigh) {
-  if (code === 10) return middleIsHigh ? ["TR", "BL"] : ["TL", "BR"];
-  if (code === 5) return middleIsHigh ? ["LT", "RB"] : ["RT", "LB"];
-  return [["", "LB", "BR", "LR", "RT", "", "BT", "LT", "TL", "TB", "", "TR", "RL", "RB", "BL", ""][code]];
-}
+// By corner bits clockwise from the upper left (8, 4, 2, 1): from which edge to which. A saddle (5, 10) is joined
+// where the middle is high: its segments then stand 16 further on.
+const SEGMENTS = [
+  "", "LB", "BR", "LR", "RT", "RT LB", "BT", "LT", "TL", "TB", "TL BR", "TR", "RL", "RB", "BL", "",
+  "", "", "", "", "", "LT RB", "", "", "", "", "TR BL", "", "", "", "", "",
+].map((text) => text.split(" ").filter(Boolean).map((pair) => [...pair].map((edge) => "TRBL".indexOf(edge))));
 
-function chain(follow, point) {
-  const ends = new Set(follow.values());
+// Segments as lines, open ones first. Leaves ``follow`` at -1 and ``isEnd`` at 0 for the next call.
+function chain(starts, follow, isEnd, addPoint) {
   const lines = [];
   const walk = (start) => {
     const line = [];
-    let edge = start;
-    while (edge !== undefined) {
-      line.push(...point.get(edge));
-      const next = follow.get(edge);
-      follow.delete(edge);
+    for (let edge = start; edge !== -1;) {
+      addPoint(edge, line);
+      const next = follow[edge];
+      follow[edge] = -1;
+      isEnd[edge] = 0;
       edge = next;
     }
     lines.push(line);
   };
-  for (const start of [...follow.keys()]) if (!ends.has(start)) walk(start);
-  for (const start of [...follow.keys()]) if (follow.has(start)) walk(start);
+  for (const start of starts) if (follow[start] !== -1 && isEnd[start] === 0) walk(start);
+  for (const start of starts) if (follow[start] !== -1) walk(start);
   return lines;
 }
 
@@ -134,11 +163,34 @@ function valueAt(grid, shareX, shareY) {
 
 // The whole grid enlarged the same way.
 function enlarge(grid, width, height) {
+  const across = neighbours(grid.width, width);
+  const down = neighbours(grid.height, height);
   const values = new Float32Array(width * height);
   for (let j = 0; j < height; j += 1) {
-    for (let i = 0; i < width; i += 1) values[j * width + i] = valueAt(grid, (i + 0.5) / width, (j + 0.5) / height);
+    const top = down.before[j] * grid.width;
+    const bottom = down.after[j] * grid.width;
+    for (let i = 0; i < width; i += 1) {
+      const left = across.before[i];
+      const right = across.after[i];
+      const fx = across.share[i];
+      const upper = grid.values[top + left] * (1 - fx) + grid.values[top + right] * fx;
+      const lower = grid.values[bottom + left] * (1 - fx) + grid.values[bottom + right] * fx;
+      values[j * width + i] = upper * (1 - down.share[j]) + lower * down.share[j];
+    }
   }
   return { width, height, values };
+}
+
+// For each cell of a longer row: the two cells of the shorter one it lies between, and how far on.
+function neighbours(from, to) {
+  const made = { before: new Int32Array(to), after: new Int32Array(to), share: new Float64Array(to) };
+  for (let i = 0; i < to; i += 1) {
+    const at = clampIndex(((i + 0.5) / to) * from - 0.5, from);
+    made.before[i] = Math.floor(at);
+    made.after[i] = Math.min(made.before[i] + 1, from - 1);
+    made.share[i] = at - made.before[i];
+  }
+  return made;
 }
 
 function toPath(lines, isClosed) {

@@ -10,6 +10,7 @@ const SHORT = { probability: "prob", heatmap: "heat" }; // modes whose name in t
 function goTo(app, k) {
   const to = clampIndex(Math.round(k), app.stack.picture.n);
   if (to === app.state.slice) return;
+  app.way = Math.sign(to - app.state.slice);
   app.state.slice = to;
   app.isMoved = true;
   requestPaint(app);

@@ -30,6 +30,7 @@ function makeStack(header, parts) {
     areas: series(panel.areas),
     probability: panel.probability.map(probability),
     heat: panel.heat && { ...panel.heat, ...scaledHeat(part(panel.heat.part, "heat"), panel.heat.peak) },
+    shading: {}, // shared by the scenes of all slices
   }));
   const [row, column] = header.slices.spacing;
   picture.tall = row ? row / column : 1; // a pixel's height over its width
@@ -87,7 +88,7 @@ function sceneAt(stack, k, shown) {
       labels: sliceOf(panel.labels, k, shown),
       probability: sliceOf(panel.probability[place], k, 0),
       heat: isHot ? panel.heat : null,
-      message: isHot || header.slices.heat === -1 ? panel.message : "Rest here to see the heatmaps of this slice.",
+      isElsewhere: !isHot && header.slices.heat !== -1, // the heatmaps that are loaded belong to another slice
       area: panel.areas ? panel.areas.values[place * stack.picture.n + k] : null,
       cache: new Map(),
     }));
@@ -98,6 +99,8 @@ function sceneAt(stack, k, shown) {
 
 const isStack = (scene) => scene.stack.picture.n > 1;
 const hasUnits = (scene) => scene.header.slices.spacing.length === 2;
+// Behind every length and area of a case whose file has no geometry of its own.
+const doubt = (scene) => (scene.header.slices.mm_note ? " (not measured)" : "");
 
 // 65536 greys, one for every 16-bit value; without a window the value is the grey.
 function greyTable(window) {
@@ -116,14 +119,14 @@ function greyTable(window) {
 function greyRaster(scene, window) {
   const { stack, picture, k } = scene;
   const look = window ? `${window.width} ${window.level}` : "";
-  stack.raster ??= { canvas: makeCanvas(picture.width, picture.height), image: new ImageData(picture.width, picture.height) };
+  stack.raster ??= makeRaster(picture.width, picture.height);
   const { raster } = stack;
-  if (raster.look !== look) Object.assign(raster, { look, table: greyTable(window), k: -1 });
+  if (raster.look !== look) Object.assign(raster, { look, table: remembered("grey", look, () => greyTable(window)), k: -1 });
   if (raster.k === k) return raster.canvas;
-  const words = new Uint32Array(raster.image.data.buffer);
+  const { words, table } = raster;
   const { values } = picture;
-  for (let i = 0; i < words.length; i += 1) words[i] = raster.table[values[i] & 0xffff];
-  raster.canvas.getContext("2d").putImageData(raster.image, 0, 0);
+  for (let i = 0; i < words.length; i += 1) words[i] = table[values[i] & 0xffff];
+  raster.show();
   raster.k = k;
   return raster.canvas;
 }

@@ -72,9 +72,9 @@ function refreshStackTools(app) {
 }
 
 // Where the slice lies, in words: position along the body, as far as it is known.
-function placeWords({ stack, k }) {
-  const mm = stack.header.slices.positions[k];
-  return mm === undefined ? "" : `${mm.toFixed(1).replace("-", "−")} mm`;
+function placeWords(scene) {
+  const mm = scene.header.slices.positions[scene.k];
+  return mm === undefined ? "" : `${mm.toFixed(1).replace("-", "−")} mm${doubt(scene)}`;
 }
 
 // "slice 42 / 74": numbers from 0 as in the files' tables and in the address.
@@ -85,7 +85,7 @@ function sliceWords({ stack, k }) {
 
 function areaText(scene, area) {
   if (!hasUnits(scene)) return `${Math.round(area)} px`;
-  return `${area >= 10 || area === 0 ? Math.round(area) : area.toFixed(1)} mm²`;
+  return `${area >= 10 || area === 0 ? Math.round(area) : area.toFixed(1)} mm²${doubt(scene)}`;
 }
 
 // Area of the class asked about, for the reference and each network.

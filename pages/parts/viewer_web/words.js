@@ -32,7 +32,12 @@ const KEYS = [
   ["Esc", "close this list; go to the toolbar"],
 ];
 
-const isMarked = (labels) => once2(labels, "marked", () => labels.values.reduce((n, value) => n + (value > 0), 0));
+// How many pixels a label map marks.
+const isMarked = (labels) => once2(labels, "marked", () => {
+  let n = 0;
+  for (let i = 0; i < labels.values.length; i += 1) if (labels.values[i] > 0) n += 1;
+  return n;
+});
 
 function once2(part, name, make) {
   part.cache ??= new Map();
@@ -48,16 +53,17 @@ function reasonFor(scene, panel, state) {
   return REASONS[state.mode](panel, scene);
 }
 
-const markedReason = (panel) => {
+const markedReason = (panel, scene) => {
   if (!panel.labels) return panel.message || "No outline stored for this panel.";
-  return isMarked(panel.labels) ? "" : panel.message || "Marks nothing in this picture.";
+  if (isMarked(panel.labels)) return "";
+  return isStack(scene) ? "Marks nothing in this slice." : panel.message || "Marks nothing in this picture.";
 };
 
 const REASONS = {
   outline: markedReason,
   fill: markedReason,
   error: (panel, scene) => {
-    if (!panel.labels) return markedReason(panel);
+    if (!panel.labels) return markedReason(panel, scene);
     if (!scene.reference) return "No reference to compare with.";
     const [found, truth] = [isMarked(panel.labels), isMarked(scene.reference)];
     if (!found && !truth) return "Nothing marked, nothing in the reference: agreed.";
@@ -66,10 +72,11 @@ const REASONS = {
   },
   probability: (panel) => {
     if (!panel.probability) return panel.message || "No probability stored for this panel.";
-    const highest = once2(panel.probability, "highest", () => Math.max(...panel.probability.values)) / 255;
+    const highest = once2(panel.probability, "highest", () => panel.probability.values.reduce((a, b) => (a > b ? a : b))) / 255;
     return highest < LEVELS[0].value ? `Probability stays below 0.3; highest ${highest.toFixed(2)}.` : "";
   },
   heatmap: (panel, scene) => {
+    if (panel.isElsewhere) return "Rest here to see the heatmaps of this slice.";
     if (!panel.heat) return panel.message || "No heatmap for this panel.";
     if (panel.heat.words) return panel.heat.words;
     const shown = scene.header.map.signed ? panel.heat.values.some(Boolean) : panel.heat.values.some((v) => v > 0);
@@ -150,7 +157,9 @@ function labelAt(scene, labels, [x, y]) {
 // The values under the crosshair for all panels together.
 function commonReading(scene, state) {
   const { picture } = scene;
-  if (!state.cross) return `${gridWords(scene)} · click the picture for values`;
+  if (!state.cross) {
+    return [gridWords(scene), pixelWords(scene), "click the picture for values"].filter(Boolean).join(" · ");
+  }
   const [x, y] = state.cross;
   const value = picture.values[y * picture.width + x];
   const words = [`x ${x}, y ${y}`, ...lengthWords(scene, x, y)];
@@ -169,7 +178,8 @@ function commonReading(scene, state) {
 function lengthWords({ header }, x, y) {
   const [row, column] = header.slices.spacing;
   if (!row) return [];
-  return [`${((x + 0.5) * column).toFixed(1)} mm from the left, ${((y + 0.5) * row).toFixed(1)} mm from the top`];
+  const [across, down] = [(x + 0.5) * column, (y + 0.5) * row].map((mm) => mm.toFixed(1));
+  return [`${across} mm from the left, ${down} mm from the top`, header.slices.mm_note].filter(Boolean);
 }
 
 // The grid that is drawn, and the one it was made from.
@@ -178,6 +188,13 @@ function gridWords({ header, picture }) {
   const grid = `${picture.width} × ${picture.height}`;
   if (picture.width === width && picture.height === height) return `${grid} px`;
   return `${grid} grid of a slice of ${width} × ${height} px`;
+}
+
+// How large the pixels are that are drawn.
+function pixelWords({ header }) {
+  const [row, column] = header.slices.spacing;
+  if (!row) return "";
+  return [`pixels of ${column.toFixed(2)} × ${row.toFixed(2)} mm`, header.slices.mm_note].filter(Boolean).join(" · ");
 }
 
 // One sentence about a panel, for those who hear it.

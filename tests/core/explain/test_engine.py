@@ -28,9 +28,13 @@ def regions(count=1):
 
 
 def explain(one, image, region, label, kind):
-    """Evidence by layer of one image, one region (128, 128) and one label."""
-    (found,) = one.evidence(image, region[None, ..., None], [label], kind)
+    """Evidence by layer of one image, one region (128, 128) and one label; contrasts are to the background."""
+    (found,) = one.evidence(image, region[None, ..., None], [label], kind, [rival(kind)])
     return found[0]
+
+
+def rival(kind):
+    return 0 if kind == "contrast" else None
 
 
 def close(found, expected, tolerance=TOLERANCE):
@@ -50,6 +54,8 @@ def slope(z, label, kind):
         p = 1 / (1 + np.exp(-z))
         return (2 * label - 1) * (p * (1 - p) if kind == "probability" else np.ones_like(z))
     own = np.eye(z.shape[-1])[label] + np.zeros_like(z)
+    if kind == "contrast":
+        return own - np.eye(z.shape[-1])[0]
     odds = np.exp(z)
     if kind == "logit":
         return own
@@ -89,6 +95,7 @@ def plain_tape(network, layers, image, region, label, kind):
             "log_odds": z[..., label] - tf.reduce_logsumexp(others, axis=-1),
             "logit": z[..., label],
             "probability": tf.nn.softmax(z)[..., label],
+            "contrast": z[..., label] - z[..., 0],
         }[kind]
         score = tf.reduce_mean(tf.boolean_mask(per_pixel[0], region))
     gradients = tape.gradient(score, activations)
@@ -110,6 +117,9 @@ def test_one_pass_equals_one_plain_tape_per_score(opened, image, model, channels
             assert close(found[layer].activations, activations), (kind, layer)
             assert close(found[layer].gradients, gradients), (kind, layer)
             assert found[layer].score == pytest.approx(score, rel=1e-4, abs=1e-6)
+        assert one.rescore(image, region, label, kind, rival(kind)) == pytest.approx(
+            score, rel=1e-4, abs=1e-6
+        )
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -125,6 +135,93 @@ def test_at_the_last_layer_both_maps_follow_from_the_logits(opened, image, model
             found = explain(one, image, region, label, kind)["decoder_1"]
             assert close(hirescam(found), (share * evidence_of_features).sum(-1)), kind
             assert close(gradcam(found), (share.mean((0, 1)) * evidence_of_features).sum(-1)), kind
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("model", MODELS)
+def test_slopes_of_the_image_equal_one_plain_tape(opened, image, model, channels):
+    import keras
+    import tensorflow as tf
+
+    network, one = opened(model, channels)
+    label, region = channels // 2 + channels % 2, regions()[0, ..., 0]
+    view, given = keras.Model(network.input, network.get_layer("logits").output), tf.constant(image)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        z = view(given, training=False)[0]
+        score = tf.reduce_mean(tf.boolean_mask(z[..., 0] if channels == 1 else z[..., label], region))
+    found = one.slopes(np.concatenate([image, image]), region, label, "logit")
+    assert found.shape == (2, 128, 128, 1)
+    expected = tape.gradient(score, given).numpy()[0]
+    # all but a few pixels: rounding may open or close a ReLU that is nearly 0, which shows round that pixel
+    assert np.quantile(np.abs(found[1] - expected), 0.99) <= TOLERANCE * np.abs(expected).max()
+    assert np.corrcoef(found[1].ravel(), expected.ravel())[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_channel_switched_off_changes_nothing_else(opened, image, model):
+    """The tail on all channels is the network, and a dead channel makes no difference."""
+    _, one = opened(model, 3)
+    region = regions()[0, ..., 0]
+    whole = one.rescore(image, region, 2, "log_odds")[0]
+    evidence = explain(one, image, region, 2, "log_odds")
+    for layer in ("bottleneck", "decoder_2"):  # all skips join later, and one
+        found = evidence[layer]
+        dead = np.flatnonzero(~found.activations.any(axis=(0, 1)))
+        beyond = np.array([*dead, found.activations.shape[-1]])  # a number no channel has: all stay on
+        assert one.without(layer, image[0], beyond, region, 2, "log_odds") == pytest.approx(whole, rel=1e-5)
+        scores = one.without(layer, image[0], np.arange(3), region, 2, "log_odds")
+        assert np.ptp([*scores, whole]) > 0
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_switching_off_a_channel_of_the_last_layer_takes_its_share_of_the_logit(opened, image, model):
+    """z is linear in the last layer's channels there, so w_k = V_k mean of A_k over the region."""
+    _, one = opened(model, 3)
+    region = regions()[0, ..., 0]
+    found = explain(one, image, region, 2, "logit")["decoder_1"]
+    numbers = np.arange(found.activations.shape[-1])
+    falls = found.score - one.without("decoder_1", image[0], numbers, region, 2, "logit")
+    assert close(falls, (found.gradients * found.activations).sum(axis=(0, 1), dtype=np.float64))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_gradients_are_the_slopes_of_the_score_in_double_precision(opened, image, model):
+    """Central differences along random directions in A, with the tail rebuilt in float64."""
+    import keras
+
+    from core.explain.graph import joining, last_relu
+
+    network, one = opened(model, 3)
+    region = regions()[0, ..., 0]
+    try:
+        keras.config.set_floatx("float64")
+        keras.config.set_dtype_policy("float64")
+        exact = network_modules()[model].build(width=4, classes=3)
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+    exact.set_weights(network.get_weights())
+    kernel, bias = (w.astype(np.float64) for w in network.get_layer("logits").get_weights())
+    rng = np.random.default_rng(0)
+    for layer, found in list(explain(one, image, region, 2, "log_odds").items())[:-1]:
+        start = last_relu(exact.get_layer(layer))
+        entries, features = [start, *joining(exact, start)], exact.get_layer("decoder_1").output
+        before, after = keras.Model(exact.input, entries), keras.Model(entries, features)
+        given = before(image.astype(np.float64), training=False)
+        own, *others = [np.asarray(one) for one in (given if isinstance(given, list) else [given])]
+
+        def score(activations, after=after, others=others):
+            last = np.asarray(after([activations, *others], training=False))[0]
+            return targets.score_map(last @ kernel[0, 0] + bias, 2, "log_odds")[region].mean()
+
+        assert own.dtype == np.float64
+        direction = rng.normal(size=own.shape) * (own > 0)  # a dead feature has two slopes
+        step = 1e-5 / np.sqrt((direction**2).mean())
+        slope_along = (score(own + step * direction) - score(own - step * direction)) / (2 * step)
+        expected = (found.gradients * direction[0]).sum(dtype=np.float64)
+        scale = np.abs(found.gradients * direction[0]).sum(dtype=np.float64)
+        assert abs(slope_along - expected) <= 1e-5 * scale, layer
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -259,6 +356,29 @@ def test_a_sure_network_is_saturated_in_probability_and_not_in_log_odds(image):
         values = np.abs(gradcam(found))  # the sign of random weights is not the matter here
         given = {"kind": kind, "region": region, "probability": p, "predicted": p > 0.5}
         assert focus.states(values, **given, flat=flat, last=False)[0] == state
+
+
+def test_questions_of_several_kinds_share_one_pass(opened, image):
+    _, one = opened("unet", 3)
+    kinds = ["log_odds", "probability", "contrast"]
+    (together,) = one.evidence(image, regions(3)[:1], [2, 2, 2], kinds, [None, None, 0])
+    for found, kind in zip(together, kinds, strict=True):
+        alone = explain(one, image, regions()[0, ..., 0], 2, kind)
+        assert found["bottleneck"].score == pytest.approx(alone["bottleneck"].score)
+        for layer in one.layers:
+            assert close(found[layer].gradients, alone[layer].gradients), (kind, layer)
+
+
+def test_rescoring_keeps_the_region_and_the_order(opened, image):
+    _, one = opened("unet", 1)
+    images = np.concatenate([image * share for share in np.linspace(0, 1, 11)]).astype(np.float32)
+    inside = regions()[0, ..., 0]
+    scores = one.rescore(images, inside, 1, "probability")
+    expected = [float(p[inside].mean(dtype=np.float64)) for p in one.predict(images)[..., 0]]
+    assert scores == pytest.approx(expected, rel=1e-4)
+    nothing = np.zeros((128, 128), bool)
+    assert np.isnan(one.rescore(images, nothing, 1, "probability")).all()
+    assert np.isnan(one.without("bottleneck", image[0], np.arange(9), nothing, 1, "logit")).all()
 
 
 def test_a_vector_added_to_every_class_changes_the_logit_maps_alone(image):

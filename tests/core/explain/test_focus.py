@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 
 from core.explain import focus
+from core.explain.definitions import FOCUS_NUMBERS
 from core.records import SIZE, Heatmap, Prediction, Slice, Target
 
 CLASSES = ("background", "tumour")
+LIVER = ("background", "liver", "tumour")
+WITHOUT_ORGAN = {"deviation_percent", "deviation_mm"}
+SHAPE = {"sparseness", "entropy"}
+REFERENCE = set(focus.IN_REFERENCE)
 
 
 def heat(values, **changes):
@@ -34,15 +39,6 @@ def square(top, left, side, size=SIZE):
     found = np.zeros((size, size), np.uint8)
     found[top : top + side, left : left + side] = 1
     return found
-
-
-def test_half_the_energy_inside_is_one_half():
-    positive = np.array([[3.0, 1.0], [0.0, 2.0]])
-    assert focus.energy_inside(positive, np.array([[True, False], [False, False]])) == 0.5
-
-
-def test_a_map_of_zeros_has_no_energy_to_share():
-    assert np.isnan(focus.energy_inside(np.zeros((2, 2)), np.ones((2, 2), bool)))
 
 
 def test_a_uniform_map_has_a_lift_of_one():
@@ -80,14 +76,6 @@ def test_energy_is_taken_on_the_source_grid():
     assert found["pointing_hit"] == 1
 
 
-def test_the_pointing_game_counts_the_share_of_ties():
-    inside = np.array([[True, False], [False, False]])
-    assert focus.pointing(np.array([[2.0, 1.0], [0.0, 0.0]]), inside) == 1
-    assert focus.pointing(np.array([[1.0, 2.0], [0.0, 0.0]]), inside) == 0
-    assert focus.pointing(np.array([[2.0, 2.0], [2.0, 2.0]]), inside) == 0.25
-    assert np.isnan(focus.pointing(np.zeros((2, 2)), inside))
-
-
 def test_the_pointing_game_forgives_half_a_cell():
     values = np.zeros((8, 8))
     values[4, 4] = 1  # its peak lies between pixels 71 and 72, which tie; half a cell is 8 pixels
@@ -95,69 +83,6 @@ def test_the_pointing_game_forgives_half_a_cell():
         slice, prediction = scene(square(60, left, 20))
         found = focus.numbers(heat(values), slice, prediction, CLASSES)
         assert found["pointing_hit"] == hit, left
-
-
-def test_a_region_grows_by_its_own_scale_along_each_side():
-    inside = np.zeros((128, 256), bool)
-    inside[50, 100] = True
-    grown = focus.dilated(inside, 4)
-    assert grown.sum() == 9 * 17
-    assert grown[46:55, 92:109].all()
-
-
-def test_a_region_at_the_border_does_not_grow_round_it():
-    inside = np.zeros((SIZE, SIZE), bool)
-    inside[0, 0] = True
-    assert focus.dilated(inside, 2).sum() == 9
-
-
-def test_half_a_cell_of_the_last_layer_is_no_leeway():
-    inside = np.zeros((SIZE, SIZE), bool)
-    inside[5, 5] = True
-    assert focus.dilated(inside, 0.5).sum() == 1
-
-
-def test_top_pixels_by_hand():
-    values = np.array([[4.0, 3.0], [2.0, 1.0]])
-    assert focus.top_iou(values, np.array([[True, True], [False, False]])) == 1
-    assert focus.top_iou(values, np.array([[True, False], [True, False]])) == pytest.approx(1 / 3)
-    assert focus.top_iou(values, np.array([[False, False], [True, True]])) == 0
-
-
-def test_tied_pixels_are_drawn_and_not_taken_from_the_top():
-    values = np.zeros((100, 100))
-    values[0, 0] = 1
-    inside = np.zeros((100, 100), bool)
-    inside[:50] = True
-    share = focus.top_iou(values, inside)
-    assert share == focus.top_iou(values, inside)
-    assert share == pytest.approx(1 / 3, abs=0.03)  # half of the drawn pixels; raster order would give 1
-
-
-def test_top_pixels_of_nothing_are_undefined():
-    assert np.isnan(focus.top_iou(np.eye(2), np.zeros((2, 2), bool)))
-    assert np.isnan(focus.top_iou(np.ones((2, 2)), np.eye(2, dtype=bool)))
-    assert np.isnan(focus.top_iou(np.eye(2), np.ones((2, 2), bool)))
-
-
-def test_ranks_share_their_mean():
-    assert focus.ranks(np.array([[10.0, 30.0], [10.0, 20.0]])).tolist() == [1.5, 4, 1.5, 3]
-
-
-def test_rank_correlation_by_hand():
-    one = np.array([1.0, 2.0, 3.0, 4.0])
-    assert focus.spearman(one, np.exp(one)) == pytest.approx(1)
-    assert focus.spearman(one, -one) == pytest.approx(-1)
-    assert focus.spearman(one, np.array([1.0, 3.0, 2.0, 4.0])) == pytest.approx(1 - 6 * 2 / (4 * 15))
-    assert np.isnan(focus.spearman(one, np.ones(4)))
-
-
-def test_rank_correlation_equals_scipys():
-    from scipy.stats import spearmanr
-
-    rng = np.random.default_rng(0)
-    one, other = rng.integers(0, 9, (2, 200)).astype(float)
-    assert focus.spearman(one, other) == pytest.approx(spearmanr(one, other).statistic, abs=1e-12)
 
 
 def test_a_map_that_is_the_probability_is_wholly_redundant():
@@ -178,31 +103,26 @@ def test_raw_numbers_are_those_of_the_map():
 @pytest.mark.parametrize(
     ("values", "reference", "changes", "missing"),
     [
-        (np.eye(8), None, {}, {"energy_in_reference", "lift", "pointing_hit", "topk_iou"}),
-        (np.eye(8), square(0, 0, 0), {}, {"energy_in_reference", "lift", "pointing_hit", "topk_iou"}),
-        (-np.eye(8), square(0, 0, 9), {}, {"energy_in_reference", "lift", "pointing_hit"}),
-        (np.ones((8, 8)), square(0, 0, 9), {}, {"topk_iou", "redundancy", "redundancy_iou"}),
+        (np.eye(8), None, {}, REFERENCE),
+        (np.eye(8), square(0, 0, 0), {}, REFERENCE),
+        (-np.eye(8), square(0, 0, 9), {}, REFERENCE - {"topk_iou"} | SHAPE),
+        (np.ones((8, 8)), square(0, 0, 9), {},
+         {"topk_iou", "reference_iou_otsu", "redundancy", "redundancy_iou"}),
         (
             np.zeros((8, 8)),
             square(0, 0, 9),
             {"state": "empty_region", "score": np.nan, "mean_probability": np.nan},
-            {"energy_in_reference", "lift", "pointing_hit", "topk_iou", "score", "mean_probability",
-             "redundancy", "redundancy_iou"},
+            REFERENCE | SHAPE | {"score", "mean_probability", "redundancy", "redundancy_iou"},
         ),
-        (
-            np.eye(8) * 1e-9,
-            square(0, 0, 9),
-            {"state": "saturated"},
-            {"energy_in_reference", "lift", "pointing_hit", "topk_iou"},
-        ),
+        (np.eye(8) * 1e-9, square(0, 0, 9), {"state": "saturated"}, REFERENCE | SHAPE),
     ],
 )  # fmt: skip
 def test_an_undefined_number_is_nan_with_a_reason(values, reference, changes, missing):
     probability = np.linspace(0, 1, SIZE * SIZE).reshape(SIZE, SIZE)
     slice, prediction = scene(reference, probability)
     found = focus.numbers(heat(values, **changes), slice, prediction, CLASSES)
-    assert {name for name, value in found.items() if np.isnan(value)} == missing
-    assert set(found.why) == missing
+    assert {name for name, value in found.items() if np.isnan(value)} == missing | WITHOUT_ORGAN
+    assert set(found.why) == missing | WITHOUT_ORGAN
     assert all(found.why.values())
 
 
@@ -230,6 +150,91 @@ def test_a_reference_that_fills_the_picture_has_its_reason():
     found = focus.numbers(heat(np.eye(8)), slice, prediction, CLASSES)
     assert "fills" in found.why["topk_iou"]
     assert found["lift"] == pytest.approx(1)
+
+
+def liver_scene(spacing_mm=(0.5, 2.0)):
+    """A slice of CT with a liver (rows 0..63, columns 0..31) and a tumour in it."""
+    reference = np.zeros((SIZE, SIZE), np.uint8)
+    reference[:64, :32] = 1
+    reference[10:20, 10:20] = 2
+    picture, image = np.zeros((SIZE, SIZE), np.int16), np.zeros((SIZE, SIZE, 1), np.float32)
+    slice = Slice("d", "c", 0, "c", "ct", picture, image, reference, spacing_mm)
+    return slice, Prediction("r", "d/c/0", np.full((SIZE, SIZE, 3), 1 / 3, np.float32))
+
+
+@pytest.mark.parametrize(("row", "column", "distance"), [(10, 41, 20), (73, 3, 5), (73, 41, np.hypot(20, 5))])
+def test_a_hot_pixel_lies_as_far_from_the_liver_as_it_lies(row, column, distance):
+    values = np.zeros((SIZE, SIZE))
+    values[row, column] = 1
+    for name in ("tumour", "liver"):  # the organ is the same whichever class is asked about
+        slice, prediction = liver_scene()
+        found = focus.numbers(heat(values, target=Target(class_name=name)), slice, prediction, LIVER)
+        assert found["deviation_mm"] == pytest.approx(distance)
+        assert found["deviation_percent"] == 100
+
+
+def test_evidence_in_the_tumour_is_in_the_organ():
+    values = np.zeros((SIZE, SIZE))
+    values[15, 15] = 3
+    slice, prediction = liver_scene()
+    found = focus.numbers(heat(values), slice, prediction, LIVER)
+    assert (found["deviation_mm"], found["deviation_percent"]) == (0, 0)
+
+
+def test_a_uniform_map_deviates_by_the_share_of_the_image_outside_the_liver():
+    slice, prediction = liver_scene()
+    found = focus.numbers(heat(np.ones((SIZE, SIZE))), slice, prediction, LIVER)
+    assert found["deviation_percent"] == pytest.approx(87.5)
+
+
+def test_deviation_forgives_half_a_cell_and_distance_does_not():
+    values = np.zeros((8, 8))
+    values[1, 2] = 1
+    slice, prediction = liver_scene()
+    found = focus.numbers(heat(values), slice, prediction, LIVER)
+    strict = 100 * (1 - focus.energy_inside(focus.enlarge(values, (SIZE, SIZE)), slice.reference > 0))
+    assert 0 < found["deviation_percent"] < strict
+    assert found["deviation_mm"] > 0
+
+
+def test_deviation_without_organ_outline_or_scale_has_its_reason():
+    slice, prediction = liver_scene(spacing_mm=None)
+    found = focus.numbers(heat(np.eye(8)), slice, prediction, LIVER)
+    assert np.isfinite(found["deviation_percent"])
+    assert found.why["deviation_mm"] == focus.NO_SPACING
+    slice, prediction = scene(np.zeros((SIZE, SIZE)), np.zeros((SIZE, SIZE)))
+    three = Prediction("r", "d/c/0", np.full((SIZE, SIZE, 3), 1 / 3, np.float32))
+    assert focus.numbers(heat(np.eye(8)), slice, three, LIVER).why["deviation_mm"] == focus.NO_ORGAN_HERE
+    assert focus.numbers(heat(np.eye(8)), slice, prediction, CLASSES).why["deviation_mm"] == focus.NO_ORGAN
+
+
+def test_a_map_that_is_the_outline_overlaps_it_at_every_threshold():
+    reference = square(40, 40, 30)
+    slice, prediction = scene(reference)
+    found = focus.numbers(heat(reference * 2.5), slice, prediction, CLASSES)
+    assert [found[name] for name in focus.IN_REFERENCE if "iou" in name] == [1, 1, 1, 1]
+
+
+def test_one_hot_pixel_is_as_sparse_as_a_map_can_be():
+    values = np.zeros((SIZE, SIZE))
+    values[9, 9] = 1
+    slice, prediction = scene(square(0, 0, 20))
+    found = focus.numbers(heat(values), slice, prediction, CLASSES)
+    assert found["sparseness"] == pytest.approx(1 - 1 / SIZE**2)
+    assert found["entropy"] == 0
+
+
+def test_every_number_has_a_card_and_lies_in_its_range():
+    rng = np.random.default_rng(7)
+    for slice, prediction in (liver_scene(), scene(square(20, 20, 40))):
+        classes = LIVER if prediction.probability.shape[-1] == 3 else CLASSES
+        found = focus.numbers(heat(rng.normal(size=(16, 16))), slice, prediction, classes)
+        for name, value in found.items():
+            card = FOCUS_NUMBERS[name]
+            assert card.name == name
+            assert np.isnan(value) or card.low is None or value >= card.low, name
+            assert np.isnan(value) or card.high is None or value <= card.high, name
+            assert card.sentence.endswith(".")
 
 
 def states_of(values, **changes):

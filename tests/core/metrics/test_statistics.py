@@ -154,3 +154,8 @@ def test_with_no_true_difference_groups_give_5_percent_false_alarms_and_slices_f
         by_slice += stats.wilcoxon(d.ravel()).pvalue < 0.05
     assert by_group / turns < 0.15
     assert by_slice / turns > 0.5
+
+
+@pytest.mark.parametrize(("patients", "said"), [(1, True), (19, True), (20, False), (131, False)])
+def test_twenty_patients_are_no_longer_few(patients, said):
+    assert (statistics.few(patients) == "") is not said

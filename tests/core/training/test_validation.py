@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from core.prepared import Arrays
+from core.records import SIZE, SliceEntry
 from core.training.config import TrainConfig, strong
 
 pytestmark = pytest.mark.slow  # the module imports Keras
@@ -44,3 +47,32 @@ def test_an_undefined_dice_is_never_better():
 def test_the_paper_recipe_takes_the_lowest_loss():
     config = replace(TrainConfig("busi", "unet"), select="val_loss")
     assert best(config, (0.5, 0.9), (0.7, 0.9), (0.6, 0.0)) == 2
+
+
+def test_the_pooled_dice_counts_every_class_with_those_inside_it():
+    from core.training.validation import validate
+
+    labels = np.zeros((2, SIZE, SIZE), np.uint8)
+    labels[0, :4, :10] = 1
+    labels[0, :2, :10] = 2
+    drawn = np.zeros_like(labels)
+    drawn[0, :4, :10] = 1  # all of the liver, none of the tumour
+    drawn[1, :1, :10] = 1  # and liver where there is none
+
+    class Drawing:
+        def predict_on_batch(self, images):
+            return np.eye(3, dtype=np.float32)[drawn[images[:, 0, 0, 0].astype(int)]]
+
+    places = np.arange(2, dtype=np.float32)[:, None, None, None]
+    images = np.broadcast_to(places, (2, SIZE, SIZE, 1))
+    entries = [SliceEntry("toy", f"volume-{k}", 0, "p", "", (), SIZE, SIZE, 0) for k in range(2)]
+    scores = validate(Drawing(), Arrays(images, labels, entries), np.arange(2), 3)
+    assert scores["val_pooled_dice"] == pytest.approx((2 * 40 / (50 + 40) + 0) / 2)
+    assert scores["val_dice"] == 0
+    empty = validate(Drawing(), Arrays(images, labels * 0, entries), np.arange(2), 3)
+    assert empty["val_pooled_dice"] is None
+
+
+def test_volumes_are_judged_by_all_classes_and_pictures_by_their_lesions():
+    assert strong("lits", "unet", has_volumes=True).select == "val_pooled_dice"
+    assert strong("busi", "unet").select == "val_dice"

@@ -1,0 +1,28 @@
+"""What there is to choose from, in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from core import read_card
+from pages.parts import choices
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "said"),
+    [
+        ("busi-0", "busi", "by near-duplicate group, seed 0"),
+        ("lits-0", "lits", "by patient, seed 0"),
+        ("lits-2-lits-slice", "lits", "random slices, as in the paper, seed 2"),
+        ("lits-0-lits-patient-2", "lits", "by patient, fold 2, seed 0"),
+        ("lits-0-folds", "lits", "by patient, all folds, seed 0"),
+        ("busi-0", "hospital_b", "BUSI breast ultrasound, by near-duplicate group, seed 0"),
+        ("unheard_of-0", "unheard_of", "seed 0"),
+    ],
+)
+def test_a_set_of_trainings_is_named_by_data_protocol_and_seed(name, dataset, said):
+    assert choices.set_title(name, dataset) == said
+
+
+def test_every_split_of_every_built_in_dataset_has_words():
+    assert all(split in choices.PROTOCOLS for name in choices.BUILT_IN for split in read_card(name).splits)
