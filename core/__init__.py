@@ -30,6 +30,7 @@ from core.errors import (
 from core.explain.agreement import agreements as heatmap_agreements
 from core.explain.agreement import only_here
 from core.explain.definitions import BASELINES, FOCUS_NUMBERS, NumberCard
+from core.explain.targets import components as connected_regions
 from core.explain.targets import from_key as target_from_key
 from core.explaining import heatmap, heatmaps, stored_heatmap
 from core.export import export_volume
@@ -38,7 +39,15 @@ from core.metrics.conventions import PAPER_TABLE_2
 from core.metrics.statistics import few as few_sentence
 from core.prepared import card_json as read_card_json
 from core.prepared import dataset_names as list_datasets
-from core.prepared import list_slices, read_card, read_slice, read_split, read_volume, volume_grid
+from core.prepared import (
+    list_slices,
+    opening_slice,
+    read_card,
+    read_slice,
+    read_split,
+    read_volume,
+    volume_grid,
+)
 from core.preprocess import enlarge, labels_stack
 from core.reading import (
     heatmap_numbers,
@@ -92,6 +101,7 @@ __all__ = [
     "TrainingFailed",
     "Volume",
     "baseline_numbers",
+    "connected_regions",
     "csv_text",
     "enlarge",
     "export_volume",
@@ -108,6 +118,7 @@ __all__ = [
     "list_slices",
     "numbered_components",
     "only_here",
+    "opening_slice",
     "pixel_target",
     "predict",
     "predict_many",

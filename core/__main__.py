@@ -81,7 +81,7 @@ def demo(chosen: argparse.Namespace) -> None:
         print(prepare.prepare(card.layout, source, card.name, report=_bar("prepare")).text)
         usable = [run.name for run in runs.list_runs(card.name) if not run.problem]
         if usable:
-            fill(card.name, usable, report=_bar("predict and explain"))
+            fill(card.name, usable, report=_bar("predict and explain"), explain_all=False)
     print("The phantoms are ready.")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from core import cache, explaining, prepared, reading, runs
 from core.errors import CoreError
-from core.records import Run, Slice, SliceEntry, Target
+from core.records import Prediction, Run, Slice, SliceEntry, Target
 
 CHUNK = 4  # slices at a time: evidence is 8 MB per image, class and network
 
@@ -37,23 +37,33 @@ def precompute(
     names: Sequence[str] | None = None,
     report: reading.Report | None = None,
     part: str = "test",
+    *,
+    explain_all: bool = True,
 ) -> Stored:
     """Store predictions, and heatmaps of the predicted region of every class, of a dataset's test part.
 
     ``names`` are runs; without any, those trained on this dataset, or for an external set all whose classes
     fit. The part is that of each run's own split; an external set has none and is taken whole. Of heatmaps all
-    layers and all methods without passes of their own are stored. What is stored already costs next to
-    nothing. ``report(done, total, text)`` counts slices over all runs. CoreError when the store cannot hold it.
+    layers and all methods without passes of their own are stored; of volumes, without ``explain_all``, those of
+    the slice that each opens with. What is stored already costs next to nothing. ``report(done, total, text)``
+    counts slices over all runs. CoreError when the store cannot hold it.
     """
     work = _work(dataset, names, part)
+    explained = None if explain_all else _opening(dataset)
     done, total = 0, sum(len(entries) for _, entries in work)
     for run, entries in work:
         for start in range(0, len(entries), CHUNK):
             chunk = entries[start : start + CHUNK]
             slices = [prepared.read_slice(dataset, entry.case, entry.index) for entry in chunk]
-            _fill(run, slices)
+            predictions = reading.predict_many(run.name, slices)
+            chosen = [
+                pair
+                for pair in zip(slices, predictions, strict=True)
+                if explained is None or pair[0].key in explained
+            ]
+            _explain(run, chosen)
             if start == 0:
-                _require_room(dataset, run, slices[0], total)
+                _require_room(dataset, run, slices[0], total, is_explained=explained is None)
             done += len(slices)
             if report:
                 report(done, total, f"{run.name}: predictions and heatmaps")
@@ -71,23 +81,29 @@ def _work(dataset: str, names: Sequence[str] | None, part: str) -> Work:
     return [(run, [e for e in entries if e.parts.get(run.split, part) == part]) for run in chosen]
 
 
-def _fill(run: Run, slices: Sequence[Slice]) -> None:
-    predictions = reading.predict_many(run.name, slices)
+def _opening(dataset: str) -> set[str]:
+    """The slices that a dataset's cases open with."""
+    by_case: dict[str, list[SliceEntry]] = {}
+    for entry in prepared.list_slices(dataset):
+        by_case.setdefault(entry.case, []).append(entry)
+    return {prepared.opening_slice(slices).key for slices in by_case.values()}
+
+
+def _explain(run: Run, pairs: Sequence[tuple[Slice, Prediction]]) -> None:
     asked = [Target(class_name=name) for name in run.classes[1:]]
     lacking = [
-        place
-        for place, slice in enumerate(slices)
-        if not all(explaining.stored_maps(run, slice, target) for target in asked)
+        pair for pair in pairs if not all(explaining.stored_maps(run, pair[0], target) for target in asked)
     ]
     if lacking:
-        explaining.explain(run, [slices[i] for i in lacking], [predictions[i] for i in lacking], asked)
+        explaining.explain(run, [slice for slice, _ in lacking], [found for _, found in lacking], asked)
 
 
-def _require_room(dataset: str, run: Run, slice: Slice, total: int) -> None:
+def _require_room(dataset: str, run: Run, slice: Slice, total: int, *, is_explained: bool) -> None:
     """CoreError when a slice just computed is not stored, or ``total`` like it exceed the store's limit."""
     again = f"python -m core precompute {dataset}"
     prediction = reading.stored_prediction(run.name, slice)
-    maps = [explaining.stored_maps(run, slice, Target(class_name=name)) for name in run.classes[1:]]
+    classes = run.classes[1:] if is_explained else ()
+    maps = [explaining.stored_maps(run, slice, Target(class_name=name)) for name in classes]
     if prediction is None or None in maps:
         raise CoreError(
             "Nothing can be stored in artifacts/cache: the disk is full, the folder is read-only, or "

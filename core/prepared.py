@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +130,12 @@ def read_volume(dataset: str, case: str) -> Volume:
         spacing_mm=(spacing[0], spacing[1], spacing[2]),
         flags=entry.flags,
     )
+
+
+def opening_slice(slices: Sequence[SliceEntry]) -> SliceEntry:
+    """The slice of a volume to open it with: that with most tumour in the reference, else the middle one."""
+    scored = [entry for entry in slices if entry.class_pixels and entry.class_pixels[-1]]
+    return max(scored, key=lambda entry: entry.class_pixels[-1], default=slices[len(slices) // 2])
 
 
 def volume_grid(dataset: str, case: str) -> tuple[nifti.Grid, int]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core import SIZE, SliceEntry, Volume, labels_stack
+from core import SIZE, SliceEntry, Volume, labels_stack, opening_slice
 
 FINE = 2 * SIZE  # side of the finer picture, on request
 MOST_SLICES = 400  # a longer stack is cut to the liver's extent
@@ -112,16 +112,13 @@ def answer(probabilities: Sequence[np.ndarray], shape: tuple[int, int]) -> Answe
 
 
 def merged(slices: Sequence[SliceEntry]) -> SliceEntry:
-    """The slices of one volume as one entry: it opens with the slice that holds most tumour, else the middle one.
+    """The slices of one volume as one entry: its opening slice.
 
     Its part of a split is that of its slices (those that are excluded, without liver, aside), "mixed" where they
     differ.
     """
-    scored = [entry for entry in slices if entry.class_pixels]
-    middle = slices[len(slices) // 2]
-    opening = max(scored, key=lambda entry: entry.class_pixels[-1], default=middle)
-    opening = opening if opening.class_pixels and opening.class_pixels[-1] else middle
-    parts = {name: {entry.parts.get(name, "excluded") for entry in slices} for name in middle.parts}
+    opening = opening_slice(slices)
+    parts = {name: {entry.parts.get(name, "excluded") for entry in slices} for name in opening.parts}
     parts = {name: found - {"excluded"} or found for name, found in parts.items()}
     return replace(
         opening,

@@ -61,6 +61,22 @@ def test_precompute_takes_an_external_set_whole(run, monkeypatch):
     assert precompute("elsewhere").slices == 2
 
 
+def test_without_all_explanations_a_volume_gets_those_of_the_slice_it_opens_with(run, monkeypatch):
+    slices = [dataclasses.replace(noise_slice("benign-1", seed=i), index=i) for i in range(3)]
+    entries = tuple(
+        SliceEntry(s.dataset, s.case, s.index, s.group, s.tag, (), 200, 240, n, {"busi-group": "test"},
+                   class_pixels=(n,))
+        for s, n in zip(slices, (5, 90, 7), strict=True)
+    )  # fmt: skip
+    monkeypatch.setattr(prepared, "list_slices", lambda dataset: entries)
+    monkeypatch.setattr(prepared, "read_slice", lambda dataset, case, index=0: slices[index])
+    assert precompute("phantom_busi", [run], explain_all=False).slices == 3
+    for slice in slices:
+        assert reading.stored_prediction(run, slice) is not None
+        found = explaining.stored_heatmap(run, slice, "gradcam", "bottleneck", Target())
+        assert (found is not None) == (slice.index == 1)
+
+
 def ready(monkeypatch, count):
     """``count`` test slices, as if they were prepared."""
     slices = [noise_slice(f"benign-{i}", seed=i) for i in range(count)]
