@@ -137,3 +137,12 @@ def _problem(folder: Path, run: Run, remedy: str) -> str | None:
     if expected != got:
         return f"{places.WEIGHTS} of run {run.name}: expected {expected} bytes, got {got}. {remedy}."
     return None
+
+
+def unlike(one: Run, other: Run) -> list[str]:
+    """Settings of training in which two runs differ, the split aside, as "epochs 20 and 48"; none if not recorded."""
+    first, second = (run.manifest.get("config", {}) for run in (one, other))
+    shared = [name for name in first if name in second and name not in ("split", "seed", "model", "dataset")]
+    return [
+        f"{name} {first[name]} and {second[name]}" for name in sorted(shared) if first[name] != second[name]
+    ]

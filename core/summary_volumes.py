@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core import summary
+from core import runs, summary
 from core.cards import DatasetCard
 from core.metrics import conventions, statistics, tables, volume_tables
 from core.metrics.conventions import Multiclass
@@ -215,7 +215,7 @@ def _compared(
 def _leakage(
     card: DatasetCard, each: Sequence[_Scored], copied: Mapping[str, Mapping[str, float]]
 ) -> list[dict[str, Any]]:
-    """Each network by patient (over folds where there are) and by slice, if it was trained alike under both."""
+    """Each network by patient (over folds where there are) and by slice; ``settings`` that differ are named."""
     made = []
     for one in (one for one in each if one.by_slice):
         run = one.plans[0].run
@@ -231,7 +231,9 @@ def _leakage(
         )
         if first is not None and run.dataset == card.name:
             sides = [(x.name, x.split, x.liver_bearing, x.multiclass.slices) for x in (first, one)]
-            made += volume_tables.leakage(run.model, sides, copied.get(one.split))
+            unlike = runs.unlike(first.plans[0].run, run)
+            rows = volume_tables.leakage(run.model, sides, copied.get(one.split))
+            made += [row | {"settings": unlike} for row in rows]
     return made
 
 

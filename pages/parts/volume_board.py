@@ -156,6 +156,12 @@ def leakage(stored: Any) -> None:
         "Pooled Dice over the test slices that have liver, on the 128 × 128 grid. n counts slices, which are not "
         "independent: no interval and no test. Read a score from random slices as one of known patients."
     )
+    settings = {text for row in stored.summary["leakage"] for text in row["settings"]}
+    if settings:
+        st.caption(
+            "Not trained alike in every setting, which may be part of the difference (unseen patients, random "
+            f"slices): {words.plain('; '.join(sorted(settings)))}."
+        )
 
 
 def every_volume(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:

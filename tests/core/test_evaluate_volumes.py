@@ -263,6 +263,7 @@ def test_the_leakage_panel_has_both_protocols_and_the_copied_outline():
     copied = found["copy_nearest"]["toy-slice"]["tumour"]
     assert row["copy_nearest"] == copied == pytest.approx(2 / 3, abs=1e-5)  # the first tumour slice is missed
     assert len(found["leakage"]) == 6
+    assert row["settings"] == []
 
 
 def test_the_papers_table_3_is_beside_our_figures_and_not_claimed_for_other_data():

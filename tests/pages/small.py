@@ -69,7 +69,7 @@ def write_run(dataset: str, model: str, classes: Sequence[str] = ("background", 
     (folder / places.WEIGHTS).write_bytes(content)
     manifest = {
         "format": runs.FORMAT, "name": name, "dataset": dataset, "model": model, "seed": 0, "width": 8,
-        "recipe": "strong", "classes": list(classes), "best_epoch": 3,
+        "recipe": "strong", "classes": list(classes), "best_epoch": 3, "config": {"epochs": 4},
         "split": {"name": split.name, "sha256": split.sha256},
         "weights": {"sha256": f"{len(model):x}".rjust(2, "0") * 32, "bytes": len(content)},
         "validation": {"val_dice": 0.7, "val_loss": 0.4, "val_false_alarm": 0.1},

@@ -27,6 +27,8 @@ def trained_on(split: str, model: str) -> None:
     shutil.copytree(first, places.run(name))
     manifest = json.loads((first / "run.json").read_text())
     manifest |= {"name": name, "split": {"name": split, "sha256": prepared.read_split("lits", split).sha256}}
+    if split == "lits-slice":
+        manifest["config"] = {"epochs": 99}
     (places.run(name) / "run.json").write_text(json.dumps(manifest))
 
 
@@ -105,6 +107,10 @@ def test_the_leakage_has_both_protocols_and_the_copied_outline(board):
     assert "Copied outline, no network" in text
     assert "On unseen patients there is nothing to copy: n/a" in text
     assert "Unseen patients" in text
+
+
+def test_the_leakage_names_the_settings_in_which_the_trainings_differ(board):
+    assert "slices): epochs 4 and 99." in said(board())
 
 
 def test_a_split_by_slices_shows_pooled_figures_only(board):
