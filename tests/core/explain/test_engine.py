@@ -333,7 +333,8 @@ def test_an_empty_region_has_gradients_of_exactly_zero(opened, image):
         assert not evidence.gradients.any()
         assert np.isnan(evidence.score)
         for row in METHODS.values():
-            assert not row.formula(evidence).any()
+            if row.card.needs == "gradients":
+                assert not row.formula(evidence).any()
 
 
 def test_a_sure_network_is_saturated_in_probability_and_not_in_log_odds(image):
