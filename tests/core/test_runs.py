@@ -8,8 +8,9 @@ from core import runs
 from core.records import Run
 
 RUN = Run(
-    name="lits-unet-0", dataset="lits", model="unet", seed=0, width=4, recipe="strong", classes=("background", "liver"),
-    split="lits-patient", split_sha256="a" * 64, weights_sha256="b" * 64, validation={}, best_epoch=1, manifest={},
+    name="lits-unet-0", dataset="lits", model="unet", seed=0, width=4, recipe="strong",
+    classes=("background", "liver"), split="lits-patient", split_sha256="a" * 64, weights_sha256="b" * 64,
+    validation={}, best_epoch=1, manifest={},
 )  # fmt: skip
 
 
