@@ -31,7 +31,7 @@ bench: .venv/checks ## ratios, measured in one run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/checks: requirements-dev.txt .venv/runtime
+.venv/checks: requirements-dev.txt requirements-dask.txt .venv/runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 

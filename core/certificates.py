@@ -17,7 +17,7 @@ from core.errors import DataMissing, DataRefused
 from core.explain.definitions import BASELINES
 from core.records import Run
 
-FORMAT = 1  # a change of any formula or column gets a new number
+FORMAT = 2  # a change of any formula or column gets a new number
 Row = Mapping[str, Any]
 
 

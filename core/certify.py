@@ -43,7 +43,7 @@ class Settings:
     """How thorough a certificate is."""
 
     cases: int = CASES
-    steps: int = 20  # of deletion and insertion, between all of the image and nothing
+    shares: tuple[float, ...] = faithfulness.SHARES  # of the pixels, for deletion and insertion
     road: bool = False  # another 18 sparse solves per map
     seed: int = 0
 
@@ -105,7 +105,7 @@ def _header(run: Run, card: DatasetCard, entries: Sequence[SliceEntry], settings
         "weights_sha256": run.weights_sha256,
         "split": run.split,
         "class": plans.endpoint(card),
-        "settings": asdict(settings),
+        "settings": results.tidy(asdict(settings)),
         "cases": [entry.key for entry in entries],
         "n_cases": len(entries),
         "n_groups": len({entry.group for entry in entries}),
@@ -257,7 +257,7 @@ def _faithful(
             same = faithfulness.ranking(one).tobytes() + bytes([label])
             if same not in known:
                 given = (slice.image, one, bench.opened.predict, region, label)
-                known[same] = dict(faithfulness.deletion_and_insertion(*given, steps=bench.settings.steps))
+                known[same] = dict(faithfulness.deletion_and_insertion(*given, shares=bench.settings.shares))
                 if bench.settings.road:
                     known[same]["road"] = faithfulness.road(*given)
             numbers[name, layer, title] = known[same]

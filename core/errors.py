@@ -5,6 +5,7 @@ CoreError            caught in one place, pages.parts.frame, and shown as a mess
 ├── DataRefused      a file is broken, hostile or of the wrong kind (uploads too)
 ├── RunMissing       no such run, or it has no weights yet
 ├── RunRefused       checksum, network fingerprint or split do not match run.json
+├── StudyRefused     a reader study does not allow this: unknown code, second window, locked, answer missing
 ├── TrainingFailed   a training ended early for a named reason (disk_full, diverged, ...)
 └── JobBusy          a training already holds the lock, or too many readers wait for a computation
 
@@ -40,6 +41,17 @@ class RunMissing(CoreError):
 
 class RunRefused(CoreError):
     """The files of a run do not match what its run.json promises."""
+
+
+class StudyRefused(CoreError):
+    """A reader study does not allow this; ``code`` is definition, exists, missing, reader, seat, answers or locked.
+
+    The message never names a network: it may be shown to a reader.
+    """
+
+    def __init__(self, code: str, message: str):
+        super().__init__(message)
+        self.code = code
 
 
 class TrainingFailed(CoreError):

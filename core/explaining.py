@@ -76,9 +76,9 @@ def heatmaps(
 
 def explain(
     run: Run, slices: Sequence[Slice], predictions: Sequence[Prediction], asked: Sequence[Target],
-    mask: np.ndarray | None = None,
+    mask: np.ndarray | None = None, *, keep: bool = True,
 ) -> list[Maps]:  # fmt: skip
-    """Every map of every slice that one pass per AT_ONCE questions gives: computed and stored."""
+    """Every map of every slice that one pass per AT_ONCE questions gives: computed and, if ``keep``, stored."""
     from core.explain import engine
 
     _check_pairs(run, slices, predictions)
@@ -94,7 +94,8 @@ def explain(
         for row, (slice, prediction) in enumerate(zip(slices, predictions, strict=True)):
             for slot, target in enumerate(part):
                 entry = _entry(run, prediction, target, regions[row, ..., slot], found[row][slot])
-                cache.keep("heatmaps", _key(run, slice, target, _for(target, mask)), *entry)
+                if keep:
+                    cache.keep("heatmaps", _key(run, slice, target, _for(target, mask)), *entry)
                 for name, values in entry[0].items():
                     one = _heatmap(run.name, slice, name, target, values, entry[1], {})
                     maps[row][one.method, one.layer, target] = one

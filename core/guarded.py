@@ -116,7 +116,7 @@ def _start(work: Callable[[Job], Any], memory: int) -> _Child[Job]:
 
 def _serve(connection: Connection, work: Callable[[Any], Any], memory: int) -> None:
     """The child: say that it is up, then work off one job after the other until the parent closes or dies."""
-    _limit_memory(memory)
+    limit_memory(memory)
     connection.send((True, None))
     with suppress(EOFError, ConnectionError, KeyboardInterrupt):
         while True:
@@ -128,7 +128,8 @@ def _serve(connection: Connection, work: Callable[[Any], Any], memory: int) -> N
             connection.send(answer)
 
 
-def _limit_memory(memory: int) -> None:
+def limit_memory(memory: int) -> None:
+    """Give this process no more than so many bytes of address space, where the system can do that."""
     try:
         import resource
     except ImportError:  # Windows has no such limit

@@ -71,15 +71,15 @@ def read_grid(path: Path) -> Grid:
         return nifti_header.facts(_block(stream, nifti_header.BYTES, path.name), path.name).grid
 
 
-def admit(file: BinaryIO) -> Scan:
-    """One CT volume in an untrusted open file, .nii or .nii.gz, of at most 200 MB; see ``read``.
+def admit(file: BinaryIO, *, labels: bool = False) -> Scan:
+    """One CT volume, or labels, in an untrusted open file, .nii or .nii.gz, of at most 200 MB; see ``read``.
 
     DataRefused never names the file.
     """
-    content = file.read(MAX_UPLOAD + 1)
+    content, name = file.read(MAX_UPLOAD + 1), "the reference" if labels else "the volume"
     if len(content) > MAX_UPLOAD:
-        raise DataRefused("too_large", f"the volume: expected at most {MAX_UPLOAD:,} bytes, got more.")
-    return _scan(io.BytesIO(content), "the volume", content.startswith(_GZIP), False, None, None)
+        raise DataRefused("too_large", f"{name}: expected at most {MAX_UPLOAD:,} bytes, got more.")
+    return _scan(io.BytesIO(content), name, content.startswith(_GZIP), labels, None, None)
 
 
 def write_labels(path: Path, labels: np.ndarray, grid: Grid) -> None:

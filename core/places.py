@@ -42,6 +42,21 @@ def cache() -> Path:
     return artifacts() / "cache"
 
 
+def studies() -> Path:
+    """The folder that holds one folder per reader study."""
+    return artifacts() / "studies"
+
+
+def study(name: str) -> Path:
+    """One reader study: study.json, key.json (which letter hides which network), ratings.sqlite."""
+    return studies() / checked(name)
+
+
+def audit() -> Path:
+    """The log of verdicts, exports, studies, trainings and uploads: one file per month."""
+    return artifacts() / "audit"
+
+
 def phantoms(dataset: str) -> Path:
     """Where ``python -m core demo`` writes phantoms in the on-disk layout of the real set."""
     return artifacts() / "data" / f"{checked(dataset)}-source"

@@ -65,7 +65,7 @@ def write_all(folder: Path, plan: Plan, ready: Sequence[Ready], refused: Sequenc
         split.Member(one.case, row["group"], row["tag"], one.fingerprint.exact, _share(one.raw))
         for row, one in zip(rows, ready, strict=True)
     ]
-    splits = {name: split.make(name, plan.card.name, members, plan.seed) for name in plan.card.splits}
+    splits = split.make_all(plan.card.splits, plan.card.name, members, plan.seed)
     for name, content in splits.items():
         atomic.write_json(folder / "splits" / f"{name}.json", content)
     card = _card(folder, plan, rows, refused, splits)

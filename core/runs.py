@@ -47,6 +47,11 @@ def read_run(name: str) -> Run:
     return run
 
 
+def described(name: str) -> Run:
+    """A finished run as ``list_runs`` shows it: one that cannot be used has its ``problem``, nothing is raised."""
+    return _described(places.run(name))
+
+
 def read_history(name: str) -> list[dict[str, float]]:
     """One row per epoch: epoch, loss, learning_rate, the scores of ``validation.validate``, seconds.
 
@@ -71,7 +76,7 @@ def hold(name: str) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "lock")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=0.5)  # whoever asks ``is_held`` has it for an instant
     except Timeout:
         since = _started(folder)
         raise JobBusy(
@@ -82,6 +87,21 @@ def hold(name: str) -> Iterator[Path]:
         yield folder
     finally:
         lock.release()
+
+
+def is_held(name: str) -> bool:
+    """Whether a process has the lock of a run folder right now, as far as this machine can tell."""
+    import fcntl
+
+    lock = places.run(name) / "lock"
+    if not lock.is_file():
+        return False
+    with lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: any number may ask at once
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _started(folder: Path) -> str:
@@ -140,7 +160,7 @@ def _problem(folder: Path, run: Run, remedy: str) -> str | None:
 
 
 def unlike(one: Run, other: Run) -> list[str]:
-    """Settings of training in which two runs differ, the split aside, as "epochs 20 and 48"; none if not recorded."""
+    """Settings in which two runs differ, the split aside, as "epochs 20 and 48"; none if not recorded."""
     first, second = (run.manifest.get("config", {}) for run in (one, other))
     shared = [name for name in first if name in second and name not in ("split", "seed", "model", "dataset")]
     return [

@@ -2,7 +2,8 @@
 
 10 % of the images are for the test and 20 % of the rest for validation, stratified by class. ``busi-group`` (the
 default) never parts a group of near-duplicates; ``busi-image`` ignores groups as the paper does, and exists to
-measure what that is worth. A split is plain JSON with the checksum of its own canonical form.
+measure what that is worth. ``busi-5fold-1`` to ``-5`` keep groups whole and test every case once between them.
+A split is plain JSON with the checksum of its own canonical form.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from core.errors import DataRefused
 PARTS = ("train", "validation", "test", "excluded")
 TEST_FOLDS = 10  # one fold of ten: 10 % for the test
 VALIDATION_FOLDS = 5  # one fold of five of the rest
+FOLDS = tuple(f"busi-5fold-{number}" for number in range(1, 6))
 SIZES = ("small", "medium", "large")  # terciles of tumour area as a share of the picture
 
 _RULES = {
@@ -28,8 +31,13 @@ _RULES = {
     "validation; stratified by the majority class of the group (tie: malignant)",
     "busi-image": "StratifiedKFold(10), first fold test; StratifiedKFold(5) on the rest, first fold validation; "
     "groups ignored (the paper's protocol: near-duplicates on both sides)",
+    **{
+        name: f"StratifiedGroupKFold(5), fold {number} test; StratifiedGroupKFold(5) on the rest, first fold "
+        "validation; stratified by the majority class of the group (tie: malignant)"
+        for number, name in enumerate(FOLDS, start=1)
+    },
 }
-_UNITS = {"busi-group": "near-duplicate cluster", "busi-image": "image"}
+_UNITS = {name: "image" if name == "busi-image" else "near-duplicate cluster" for name in _RULES}
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,23 @@ def make(name: str, dataset: str, members: Sequence[Member], seed: int) -> dict[
     return content | {"sha256": checksum(content)}
 
 
+def make_all(
+    names: Sequence[str], dataset: str, members: Sequence[Member], seed: int
+) -> dict[str, dict[str, Any]]:
+    """The splits ``names`` of these cases by name; without the folds where a fold would have an empty part.
+
+    DataRefused ("too_few") when another split cannot be made.
+    """
+    made = {}
+    for name in names:
+        try:
+            made[name] = make(name, dataset, members, seed)
+        except DataRefused:
+            if name not in FOLDS:
+                raise
+    return made if set(FOLDS) <= set(made) else {name: one for name, one in made.items() if name not in FOLDS}
+
+
 def checksum(content: dict[str, Any]) -> str:
     """SHA-256 of the canonical JSON of a split, its own ``sha256`` left out."""
     return atomic.sha256(atomic.canonical({key: value for key, value in content.items() if key != "sha256"}))
@@ -99,11 +124,14 @@ def terciles(amounts: Mapping[str, float]) -> dict[str, str]:
 
 
 def _parts(name: str, kept: Sequence[Member], seed: int) -> dict[str, str]:
-    strata = _majority(kept) if name == "busi-group" else [m.tag for m in kept]
-    units = [m.group if name == "busi-group" else m.case for m in kept]
-    test = _first_fold(name, strata, units, TEST_FOLDS, seed)
+    strata = [m.tag for m in kept] if name == "busi-image" else _majority(kept)
+    units = [m.case if name == "busi-image" else m.group for m in kept]
+    if name in FOLDS:
+        test = _fold(name, strata, units, len(FOLDS), seed, FOLDS.index(name))
+    else:
+        test = _fold(name, strata, units, TEST_FOLDS, seed)
     rest = [i for i in range(len(kept)) if i not in test]
-    inner = _first_fold(name, [strata[i] for i in rest], [units[i] for i in rest], VALIDATION_FOLDS, seed)
+    inner = _fold(name, [strata[i] for i in rest], [units[i] for i in rest], VALIDATION_FOLDS, seed)
     validation = {rest[i] for i in inner}
     names = ["test" if i in test else "validation" if i in validation else "train" for i in range(len(kept))]
     if len(set(names)) < 3:
@@ -120,15 +148,17 @@ def _majority(kept: Sequence[Member]) -> list[str]:
     return [best[m.group] for m in kept]
 
 
-def _first_fold(name: str, strata: Sequence[str], units: Sequence[str], folds: int, seed: int) -> set[int]:
-    """Positions of the first fold; fewer folds where no class has as many images."""
+def _fold(
+    name: str, strata: Sequence[str], units: Sequence[str], folds: int, seed: int, number: int = 0
+) -> set[int]:
+    """Positions of fold ``number`` (from 0); fewer folds where no class has as many images."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     folds = min(folds, max(Counter(strata).values(), default=0), len(set(units)))
-    if folds < 2:
+    if folds < 2 or number >= folds:
         raise DataRefused("too_few", f"{len(strata)} cases cannot be split into train, validation and test.")
-    splitter = StratifiedGroupKFold if name == "busi-group" else StratifiedKFold
+    splitter = StratifiedKFold if name == "busi-image" else StratifiedGroupKFold
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class smaller than the number of folds: small sets
         chosen = splitter(folds, shuffle=True, random_state=seed).split(np.zeros(len(strata)), strata, units)
-        return {int(i) for i in next(iter(chosen))[1]}
+        return {int(i) for i in next(islice(chosen, number, None))[1]}

@@ -4,8 +4,8 @@ import platform
 
 import streamlit as st
 
-from core import NOTICE, CoreError, list_methods, list_networks
-from pages.parts import cached, cards, choices, maps, words
+from core import FOCUS_NUMBERS, NOTICE, CoreError, list_methods, list_networks
+from pages.parts import cached, cards, choices, words
 from pages.parts.frame import frame
 
 USE = f"""
@@ -115,7 +115,8 @@ def definitions() -> None:
     st.markdown("**Averages and empty masks**")
     st.table(words.RULES, alt="Rules for averages and empty masks")
     st.markdown("**Numbers beside a heatmap**")
-    st.table(dict(maps.EXPLAINED.values()), alt="Definitions of heatmap numbers")
+    numbers = {card.title: card.sentence for card in FOCUS_NUMBERS.values()}
+    st.table(numbers, alt="Definitions of heatmap numbers")
     st.markdown("**Heatmap methods**")
     methods = {card.title: f"{card.sentence} {card.paper}" for card in list_methods().values()}
     st.table(methods, alt="Heatmap methods")

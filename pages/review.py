@@ -2,9 +2,21 @@
 
 import streamlit as st
 
-from core import Slice, score
-from pages.parts import cached, case, pickers, tables, volume_notes, volumes, words
+from core import Slice, read_verdicts, score, studied_cases
+from pages.parts import (
+    cached,
+    case,
+    exports,
+    pickers,
+    tables,
+    thumbnails,
+    verdicts,
+    volume_notes,
+    volumes,
+    words,
+)
 from pages.parts.case import Reading
+from pages.parts.case_report import Shown, window_of
 from pages.parts.choices import Choice
 from pages.parts.frame import frame, mend
 from pages.parts.panels import STYLES, Panel
@@ -63,6 +75,15 @@ def numbers(readings: list[Reading], scores: dict) -> None:
     )
 
 
+def desk(shown: Shown) -> None:
+    """The row under the pictures: judge what is on screen, and take it away."""
+    given = read_verdicts(shown.choice.card.name)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        verdicts.button(shown)
+        exports.popover(shown, verdicts.session(), has_verdicts=bool(given))
+        st.markdown(verdicts.counts(shown, given), width="content")
+
+
 def review_volume(choice: Choice) -> None:
     """The page for one CT volume; runs again, as a fragment, when the reader has settled on a slice."""
     above, below = st.container(), st.container()
@@ -73,11 +94,14 @@ def review_volume(choice: Choice) -> None:
     with above:
         reference = volumes.reference_panel(choice, side)
         volumes.draw(choice, [reference, *panels], "review-volume", side, columns=len(panels) + 1)
+        shown = Shown(choice, settled.one, settled.readings, window_of(settled.view))
+        desk(shown)
         volumes.offer(choice, settled)
         volume_notes.under_panels(choice, settled)
     with below:
         volume_notes.few_patients(choice)
-        volume_notes.export(choice, settled)
+        session = verdicts.session()  # here: the file is made in a thread without a session
+        volume_notes.export(choice, settled, lambda what: exports.note(shown, session, what))
         volume_notes.table(settled)
 
 
@@ -99,6 +123,7 @@ def review(choice: Choice) -> None:
         caption=f"{choice.card.title} · {choice.entry.case}",
         classes=choice.card.foreground,
     )
+    desk(Shown(choice, one, readings))
     case.offer(readings, one, {r.title: "the prediction" for r in readings if r.is_missing})
     under_panels(readings, scores, one, name, label)
     numbers(readings, scores)
@@ -108,6 +133,9 @@ with frame("Review"):
     chosen = pickers.pick_case()
     if chosen is None:
         case.no_match()
+    elif chosen.entry.case in studied_cases(chosen.card.name):
+        case.in_a_study()
+        thumbnails.case_list(chosen)
     else:
         case.chips(chosen)
         if chosen.card.has_volumes:
@@ -115,3 +143,4 @@ with frame("Review"):
         else:
             review(chosen)
         case.real_data_card(chosen)
+        thumbnails.case_list(chosen)

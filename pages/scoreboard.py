@@ -1,13 +1,28 @@
 """Scoreboard: the whole test set in tables, beside the study's own figures, and the cases behind the numbers."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
-from core import NOTICE, PAPER_TABLE_2, DataRefused
-from pages.parts import cached, case, choices, figures, pickers, tables, volume_board, volume_tables, words
+from core import NOTICE, PAPER_TABLE_2, DataRefused, studied_cases
+from pages.parts import (
+    cached,
+    case,
+    choices,
+    claim,
+    figures,
+    pickers,
+    tables,
+    trust,
+    volume_board,
+    volume_tables,
+    words,
+)
 from pages.parts.frame import frame
 
+CHECKS = ("The claim, tested", "Can maps be trusted?")
 DISTRIBUTIONS = {"dice": "Dice", "recall": "Recall", "precision": "Precision", "iou": "IoU"}
 
 
@@ -133,7 +148,8 @@ def pictures(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:
     """The tabs of a dataset of pictures."""
     class_name = stored.header["endpoint"]["class"]
     st.caption(words.plain(tables.header_line(stored, next(iter(runs)))))
-    tabs = st.tabs(["Scores", "As published", "Learning curves", "Every case", "Worst cases", "Download"])
+    names = ["Scores", "As published", "Learning curves", "Every case", "Worst cases", *CHECKS, "Download"]
+    tabs = st.tabs(names)
     with tabs[0]:
         scores(stored, runs, class_name)
     with tabs[1]:
@@ -144,7 +160,8 @@ def pictures(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:
         every_case(stored, runs, class_name)
     with tabs[4]:
         worst_cases(stored, runs, class_name, prepared=prepared)
-    with tabs[5]:
+    heatmap_checks(stored, runs, tabs[5:7])
+    with tabs[7]:
         download(stored)
 
 
@@ -153,7 +170,8 @@ def volumes(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:
     first = next(iter(runs))
     st.caption(words.plain(volume_tables.header_line(stored, first)))
     is_sliced = volume_tables.by_slice(stored, runs)
-    tabs = dict(zip(volume_board.TABS, st.tabs(volume_board.TABS), strict=True))
+    names = [*volume_board.TABS[:-1], *CHECKS, volume_board.TABS[-1]]
+    tabs = dict(zip(names, st.tabs(names), strict=True))
     with tabs["Scores"]:
         if is_sliced:
             volume_board.only_slices(stored, runs)
@@ -183,8 +201,19 @@ def volumes(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:
             st.info("Slices drawn at random are no volume.")
         else:
             volume_board.every_volume(stored, runs, prepared=prepared)
+    heatmap_checks(stored, volume_tables.trainings(stored, runs), [tabs[name] for name in CHECKS])
     with tabs["Download"]:
         download(stored)
+
+
+def heatmap_checks(stored: Any, runs: dict[str, str], tabs: Sequence[Any]) -> None:
+    """The tabs about heatmaps: the study's claim, and whether the maps deserve trust."""
+    with tabs[0]:
+        claim.claim_section(stored.dataset)
+    first = {title: run for run, title in reversed(runs.items())}  # of several folds the first
+    with tabs[1]:
+        models = {run.name: run.model for run in cached.runs()}
+        trust.trust_section({run: title for run, title in runs.items() if first[title] == run}, models)
 
 
 def download(stored: Any) -> None:
@@ -200,11 +229,21 @@ def download(stored: Any) -> None:
     st.caption(f"Every file carries the definitions, the rule, split and weights hashes. {NOTICE}")
 
 
+def without_studied(stored: Any) -> Any:
+    """The results without the rows of cases that are in an open blinded study; the means keep them."""
+    closed = studied_cases(stored.dataset)
+    scores = [row for row in stored.scores if row["case"] not in closed]
+    if len(scores) == len(stored.scores):
+        return stored
+    st.info("Cases in an open study are in the means, but in no list, chart of cases or file.")
+    return replace(stored, scores=scores)
+
+
 def scoreboard(name: str) -> None:
     """The page for one dataset."""
     if problem := cached.results_problem(name):
         raise DataRefused("results", problem)
-    stored = cached.results(name)
+    stored = without_studied(cached.results(name))
     sets = choices.scored_sets(stored)
     pickers.pick_networks(list(sets))
     sel = pickers.selection()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "artifacts"
     monkeypatch.setenv("TRIPTYCH_ARTIFACTS", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _fresh_caches() -> None:
+    """What a page has cached is of the artifacts of the test before."""
+    if streamlit := sys.modules.get("streamlit"):
+        streamlit.cache_data.clear()
+        streamlit.cache_resource.clear()
 
 
 @pytest.fixture(scope="session")

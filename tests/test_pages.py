@@ -15,7 +15,7 @@ from tests.pages import small
 from tests.pages.small import MODELS, ROOT, answer_for_the_networks, open_page, panels, said
 
 NOTICE = "Research and teaching use only. Not a medical device. Not for diagnosis or treatment."
-PAGES = ("review", "heatmaps", "scoreboard", "about")
+PAGES = ("review", "heatmaps", "scoreboard", "reader_study", "teach", "try_image", "runs", "about")
 WORDING = (
     "As published. The paper does not state threshold, averaging, or how images without a lesion count. "
     "The printed IoU exceeds Dice, which is impossible for one class and one averaging. Best-fitting reading: "
@@ -24,14 +24,6 @@ WORDING = (
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 every_page = pytest.mark.parametrize("name", PAGES)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_caches() -> None:
-    import streamlit as st
-
-    st.cache_data.clear()
-    st.cache_resource.clear()
 
 
 @pytest.fixture
@@ -270,8 +262,9 @@ def test_a_map_comes_with_the_outline_and_probability_it_explains(both):
 
 
 def test_one_row_of_panels_for_each_layer_and_question(both):
-    page = open_page("heatmaps", layer=["bottleneck", "decoder_2"], region=["predicted", "reference"])
-    assert len(panels(page)) == 4 * 4
+    assert len(panels(open_page("heatmaps", layer=["bottleneck", "decoder_2"]))) == 2 * 4
+    page = open_page("heatmaps", along="region", region=["predicted", "reference", "missed"])
+    assert len(panels(page)) == 3 * 4
 
 
 def test_evidence_that_is_not_stored_is_computed_on_request_and_kept(both, monkeypatch):

@@ -12,13 +12,13 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from core import gate
+from core import gate, split
 from core.cards import DatasetCard
 from core.datasets._raw import Case, RawSlice
 from core.errors import DataRefused
 
 TAGS = ("benign", "malignant", "normal")
-SPLITS = ("busi-group", "busi-image")  # the first is the default
+SPLITS = ("busi-group", "busi-image", *split.FOLDS)  # the first is the default
 COLOUR_DIFFERENCE = 8  # grey levels between channels; more is a colour frame or a drawn mark
 MIN_STROKES = 2  # from here on a picture is flagged as carrying text or calliper marks
 
@@ -85,10 +85,10 @@ def read(case: Case) -> Iterator[RawSlice]:
     DataRefused when a file is refused by the gate, or ("mask_size") when a mask and its picture differ in size.
     """
     pixels = gate.png(gate.file_bytes(case.picture), case.picture.name)
-    picture, flags = _grey(pixels), _picture_flags(pixels)
+    picture, flags = grey(pixels), picture_flags(pixels)
     merged = np.zeros(picture.shape, dtype=bool)
     for path in case.masks:
-        mask, odd = _mask(gate.png(gate.file_bytes(path), path.name))
+        mask, odd = marked(gate.png(gate.file_bytes(path), path.name))
         if mask.shape != picture.shape:
             expected, got = _size(picture), _size(mask)
             raise DataRefused("mask_size", f"{path.name}: expected {expected} like its picture, got {got}.")
@@ -103,7 +103,7 @@ def admit(file: BinaryIO) -> Iterator[RawSlice]:
     At most 20 MB are read. DataRefused never names the file.
     """
     pixels = gate.png(file.read(gate.MAX_BYTES + 1))
-    yield RawSlice(_grey(pixels), None, "", tuple(_picture_flags(pixels)))
+    yield RawSlice(grey(pixels), None, "", tuple(picture_flags(pixels)))
 
 
 def upright_strokes(picture: np.ndarray) -> int:
@@ -181,7 +181,7 @@ def _root(folder: Path) -> Path:
     return holders[0]
 
 
-def _grey(pixels: np.ndarray) -> np.ndarray:
+def grey(pixels: np.ndarray) -> np.ndarray:
     """(H, W) uint8: mean of the channels, rounded; 16-bit values scaled by their full range."""
     channels = _channels(pixels)
     if len(channels) == 1:
@@ -190,7 +190,7 @@ def _grey(pixels: np.ndarray) -> np.ndarray:
     return np.asarray((red + green + blue + 1) // 3, dtype=np.uint8)
 
 
-def _mask(pixels: np.ndarray) -> tuple[np.ndarray, bool]:
+def marked(pixels: np.ndarray) -> tuple[np.ndarray, bool]:
     """Foreground where any channel is above 127; and whether there are values other than 0 and 255."""
     channels = _channels(pixels)
     odd = any(bool(((channel != 0) & (channel != 255)).any()) for channel in channels)
@@ -204,11 +204,12 @@ def _channels(pixels: np.ndarray) -> list[np.ndarray]:
     return [pixels[..., channel] for channel in range(pixels.shape[2])]
 
 
-def _picture_flags(pixels: np.ndarray) -> list[str]:
+def picture_flags(pixels: np.ndarray) -> list[str]:
+    """Notes on the quality of a picture (H, W, 1 or 3): colour-overlay, burned-in-marks."""
     channels = _channels(pixels)
     difference = reduce(np.maximum, channels) - reduce(np.minimum, channels)
     colour = int(difference.max()) > COLOUR_DIFFERENCE
-    marks = upright_strokes(_grey(pixels)) >= MIN_STROKES
+    marks = upright_strokes(grey(pixels)) >= MIN_STROKES
     return ["colour-overlay"] * colour + ["burned-in-marks"] * marks
 
 

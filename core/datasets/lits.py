@@ -104,7 +104,7 @@ def read_volume(case: Case) -> RawVolume:
     """
     if not case.masks:
         scan = nifti.read(case.picture)
-        pictures = _hounsfield(scan.voxels)
+        pictures = hounsfield(scan.voxels)
         n = len(pictures)
         return RawVolume(
             scan.grid, n, None, tuple(range(n)), pictures, None, case.tag, _sorted(*scan.flags, "no-mask")
@@ -133,7 +133,7 @@ def read_volume(case: Case) -> RawVolume:
         n_slices=len(counts),
         class_pixels=counts,
         indices=tuple(kept),
-        pictures=_hounsfield(scan.voxels),
+        pictures=hounsfield(scan.voxels),
         references=references,
         tag=case.tag,
         flags=_sorted(*scan.flags, *flags),
@@ -156,11 +156,11 @@ def admit(file: BinaryIO) -> Iterator[RawSlice]:
     """
     scan = nifti.admit(file)
     _, row, column = scan.grid.spacing_mm
-    for picture in _hounsfield(scan.voxels):
+    for picture in hounsfield(scan.voxels):
         yield RawSlice(picture, None, "", _sorted(*scan.flags), (row, column))
 
 
-def _hounsfield(voxels: np.ndarray) -> np.ndarray:
+def hounsfield(voxels: np.ndarray) -> np.ndarray:
     """(n, H, W) int16, contiguous; decimals are rounded, values beyond int16 set to its ends."""
     if voxels.dtype == np.int16:
         return np.ascontiguousarray(voxels)

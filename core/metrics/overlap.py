@@ -174,8 +174,7 @@ def count(reference: np.ndarray, labels: np.ndarray, wanted: int | Sequence[int]
 
 def count_classes(reference: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Counts]:
     """Counts of every class but background, by name, from one pass over the pixels."""
-    table = confusion(reference, labels, len(classes))
-    return {name: counts_of(table, class_values(name, classes)) for name in classes[1:]}
+    return _counts_by_class(confusion(reference, labels, len(classes)), classes)
 
 
 def scores(
@@ -185,10 +184,19 @@ def scores(
 
     ``reference`` and ``labels`` have the same shape and labels 0 .. len(classes) - 1; ``grid`` names it.
     """
+    return scores_of(confusion(reference, labels, len(classes)), classes, grid)
+
+
+def scores_of(table: np.ndarray, classes: Sequence[str], grid: str = "native") -> dict[str, Scores]:
+    """``scores`` from a table made by ``confusion``, or from the sum of those of many slices."""
     return {
         name: Scores(name, c.tp, c.fp, c.fn, c.tn, values=ratios(c), why=_reasons_for_ratios(c), grid=grid)
-        for name, c in count_classes(reference, labels, classes).items()
+        for name, c in _counts_by_class(table, classes).items()
     }
+
+
+def _counts_by_class(table: np.ndarray, classes: Sequence[str]) -> dict[str, Counts]:
+    return {name: counts_of(table, class_values(name, classes)) for name in classes[1:]}
 
 
 def _reasons_for_ratios(c: Counts) -> dict[str, str]:

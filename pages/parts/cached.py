@@ -9,31 +9,34 @@ from __future__ import annotations
 
 import gc
 import gzip
-from collections.abc import Callable, Sequence
+from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from core import (
+    Certificate,
+    Claim,
     CoreError,
     DataRefused,
     DatasetCard,
     Heatmap,
     Prediction,
     Run,
-    RunRefused,
     Slice,
     SliceEntry,
     Target,
     Volume,
-    heatmap,
+    baseline_numbers,
+    heatmap_numbers,
     list_datasets,
     list_runs,
     list_slices,
-    predict,
-    predict_many,
     read_card,
     read_card_json,
+    read_certificate,
+    read_claim,
     read_history,
     read_results,
     read_slice,
@@ -140,6 +143,18 @@ def history(run: str) -> list[dict[str, float]]:
         return []
 
 
+@st.cache_resource(show_spinner=False, ttl=FRESH, max_entries=8)
+def claim(dataset: str) -> Claim:
+    """The stored answer to the study's claim; errors as of ``read_claim``."""
+    return read_claim(dataset)
+
+
+@st.cache_resource(show_spinner=False, ttl=FRESH, max_entries=16)
+def certificate(run: str) -> Certificate:
+    """The stored checks of a run's heatmaps; errors as of ``read_certificate``."""
+    return read_certificate(run)
+
+
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _slice(dataset: str, case: str, index: int, content: str) -> Slice:
     return read_slice(dataset, case, index)
@@ -215,37 +230,20 @@ def answer(run: Run, entry: SliceEntry, side: int) -> Answer | None:
         return None
 
 
-def compute_volume(
-    runs_wanted: Sequence[Run], entry: SliceEntry, report: Callable[[float, str], None]
-) -> list[str]:
-    """Compute and store the predictions of a whole volume, one network after the other, in batches.
-
-    ``report(share done, text)``. Returns a sentence for each network that failed.
-    """
-    slices_wanted = [read_slice(entry.dataset, entry.case, index) for index in volume(entry).indices]
-    failed = []
-    for at, run in enumerate(runs_wanted):
-
-        def batch(done: int, total: int, text: str, at: int = at) -> None:
-            report((at + done / total) / len(runs_wanted), f"{text}, slice {done} of {total}")
-
-        failed += _tried(run, lambda run=run, batch=batch: predict_many(run.name, slices_wanted, batch))
-    return failed
-
-
 def _content(entry: SliceEntry) -> str:
     """The checksum of the prepared data: part of every key, so that a new preparation is read anew."""
     return str(card_json(entry.dataset).get("sha256", ""))
 
 
 @st.cache_resource(show_spinner=False)
-def _refusals() -> dict[tuple[str, str], str]:
+def refusals() -> dict[tuple[str, str], str]:
+    """Why networks could not be loaded when they were last tried on this server, by run and weights."""
     return {}
 
 
 def refusal(run: Run) -> str:
     """Why a network could not be loaded when it was last tried on this server; empty if it could."""
-    return _refusals().get((run.name, run.weights_sha256), "")
+    return refusals().get((run.name, run.weights_sha256), "")
 
 
 def prediction(run: Run, one: Slice) -> Prediction | None:
@@ -253,41 +251,34 @@ def prediction(run: Run, one: Slice) -> Prediction | None:
     return stored_prediction(run.name, one)
 
 
-def stored_map(run: Run, one: Slice, method: str, layer: str, target: Target) -> Heatmap | None:
-    """The stored heatmap, or None; never loads a network."""
-    return stored_heatmap(run.name, one, method, layer, target)
+def stored_map(
+    run: Run, one: Slice, method: str, layer: str, target: Target, mask: np.ndarray | None = None
+) -> Heatmap | None:
+    """The stored heatmap, or None; never loads a network. ``mask`` is the region "shared"."""
+    return stored_heatmap(run.name, one, method, layer, target, mask)
 
 
-def compute(
-    runs_wanted: Sequence[Run],
-    one: Slice,
-    report: Callable[[str], None],
-    question: tuple[str, str, Sequence[Target]] | None = None,
-) -> list[str]:
-    """Compute and store what is missing: predictions, and for a question (method, layer, targets) heatmaps.
-
-    Returns a sentence for each network that failed: one that cannot be loaded does not stop the others.
-    """
-    method, layer, targets = question or ("", "", ())
-
-    def work(run: Run) -> None:
-        report(f"{run.name}: prediction")
-        found = predict(run.name, one)
-        for target in targets:
-            report(f"{run.name}: evidence for the {target.region.replace('_', ' ')}")
-            heatmap(run.name, one, found, method, layer, target)
-
-    return [sentence for run in runs_wanted for sentence in _tried(run, lambda run=run: work(run))]
+@st.cache_resource(show_spinner=False, max_entries=512)
+def _map_numbers(
+    names: tuple[str, ...], _found: Heatmap, _one: Slice, _prediction: Prediction, baselines: bool
+) -> Any:
+    make = baseline_numbers if baselines else heatmap_numbers
+    return make(_found, _one, _prediction)
 
 
-def _tried(run: Run, work: Callable[[], object]) -> list[str]:
-    """Do the work with a network; a sentence if it failed. A refusal is remembered for this server."""
-    key = (run.name, run.weights_sha256)
-    try:
-        work()
-    except CoreError as error:
-        if isinstance(error, RunRefused):
-            _refusals()[key] = str(error)
-        return [f"{run.name}: {error}"]
-    _refusals().pop(key, None)
-    return []
+def map_numbers(
+    run: Run, one: Slice, found: Heatmap, prediction: Prediction, mask: np.ndarray | None = None,
+    *, baselines: bool = False,
+) -> Any:  # fmt: skip
+    """The numbers beside a map, or with ``baselines`` those of the maps it has to beat, by name."""
+    region = "" if mask is None else sha256(mask.tobytes()).hexdigest()
+    names = (
+        run.name,
+        run.weights_sha256,
+        one.key,
+        one.image_sha256,
+        found.method,
+        found.layer,
+        found.target.key,
+    )
+    return _map_numbers((*names, region), found, one, prediction, baselines)

@@ -9,11 +9,11 @@ import numpy as np
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
-from core import CoreError, Prediction, Run, Slice, Target, predicted_labels
-from pages.parts import cached, choices, pickers
+from core import CoreError, Prediction, Run, Slice, connected_regions, predicted_labels
+from pages.parts import cached, choices, computing, pickers
 from pages.parts.choices import Choice
 from pages.parts.panels import STYLES, Panel
-from pages.parts.words import PARTS, flag, pixels, plain, regions
+from pages.parts.words import PARTS, flag, pixels, plain
 
 COST = "loads TensorFlow, about 20 s the first time"
 PART_COLOURS = {"test": "green", "external": "green", "train": "orange", "validation": "orange"}
@@ -123,7 +123,7 @@ def reference_words(one: Slice) -> str:
     inside = one.reference != 0
     if not inside.any():
         return f"No lesion in reference. {grid}"
-    count = len(regions(inside))
+    count = len(connected_regions(inside)[1])
     share = f"{inside.mean():.1%}".replace("%", " %")
     where = "one region" if count == 1 else f"{count} regions"
     return f"Expert's outline: {pixels(int(inside.sum()))} in {where}, {share} of the picture. {grid}"
@@ -133,7 +133,6 @@ def offer(
     readings_: Sequence[Reading],
     one: Slice,
     missing: Mapping[str, str],
-    question: tuple[str, str, Sequence[Target]] | None = None,
 ) -> None:
     """A button that names the work and its cost; afterwards the page runs again from what is stored.
 
@@ -149,7 +148,7 @@ def offer(
     if not asked:
         return
     with st.status("Computing", expanded=True) as status:
-        failed = cached.compute(runs, one, lambda text: status.update(label=plain(text)), question)
+        failed = computing.predictions(runs, one, lambda text: status.update(label=plain(text)))
         for sentence in failed:
             st.error(plain(sentence), icon=":material/error:")
         status.update(
@@ -168,6 +167,11 @@ def nothing_prepared() -> None:
     st.code("python -m core demo", language="bash")
     st.markdown("The real breast-ultrasound images:")
     st.code("python -m core prepare busi --from FOLDER", language="bash")
+
+
+def in_a_study() -> None:
+    """All that a page may say of a case that readers of an open study have yet to see."""
+    st.info("This case is in an open study.", icon=":material/visibility_off:")
 
 
 def no_match() -> None:

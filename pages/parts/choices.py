@@ -15,6 +15,7 @@ BUILT_IN = ("busi", "lits", "phantom_busi", "phantom_lits")  # on the about page
 PROTOCOLS = {
     "busi-group": "by near-duplicate group",
     "busi-image": "random images, as in the paper",
+    **{f"busi-5fold-{number}": f"by near-duplicate group, fold {number} of 5" for number in range(1, 6)},
     "lits-patient": "by patient",
     "lits-patient-2": "by patient, fold 2",
     "lits-patient-3": "by patient, fold 3",

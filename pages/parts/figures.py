@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from pages.parts.panels import STYLES
 
 DASHES = {(): "solid", (6, 3): "dash", (2, 2): "dot", (4, 3): "dashdot"}
+MUTED = "#8a8a8a"
+HEADED = 72  # pixels above the plots: the title, and below it a heading for each column
 CURVES = {  # column of a history: title, and where the good end is
     "loss": "Training loss",
     "val_loss": "Validation loss",
@@ -107,6 +111,119 @@ def intervals(
     )
     figure.update_yaxes(autorange="reversed")
     return figure.update_layout(showlegend=False).update_xaxes(range=[0, 1])
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A mean with its 95 % interval, NaN limits where n is too small; ``muted``: shown, but grey."""
+
+    label: str
+    mean: float
+    low: float
+    high: float
+    muted: bool = False
+
+
+def dots(
+    columns: Sequence[tuple[str, str, Sequence[Dot]]], title: str, x: str, *, zero: bool = False
+) -> go.Figure:
+    """Means with intervals, a row per label; side by side a column of them per (network, heading, dots).
+
+    The columns share their rows and one scale; ``zero`` draws the line of no difference.
+    """
+    figure = _side_by_side(columns, shared_xaxes="all")
+    labels = list(dict.fromkeys(dot.label for _, _, found in columns for dot in found))
+    for place, (model, _, found) in enumerate(columns, start=1):
+        for muted in (False, True):
+            own = [dot for dot in found if dot.muted == muted]
+            colour = MUTED if muted else _colour(model)
+            figure.add_scatter(
+                x=[dot.mean for dot in own],
+                y=[html.escape(dot.label) for dot in own],
+                mode="markers",
+                marker={"color": colour, "symbol": _marker(model), "size": 8},
+                error_x=_bars(own, colour),
+                hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+                row=1,
+                col=place,
+            )
+    if zero:
+        figure.add_vline(0, line={"width": 1, "dash": "dash", "color": MUTED})
+    order = {"categoryorder": "array", "categoryarray": [html.escape(label) for label in labels]}
+    figure.update_yaxes(**order, autorange="reversed", dtick=1)
+    figure = _laid_out(figure, title, "", height=150 + 18 * len(labels))
+    return figure.update_layout(showlegend=False, margin_t=HEADED).update_xaxes(title=x)
+
+
+def cascade(columns: Sequence[tuple[str, str, Sequence[Dot], float]], title: str) -> go.Figure:
+    """Likeness against depth, a column per (network, heading, a dot per depth, level of two different cases)."""
+    figure = _side_by_side(columns)
+    for place, (model, _, found, level) in enumerate(columns, start=1):
+        labels = [html.escape(dot.label) for dot in found]
+        figure.add_scatter(
+            x=labels,
+            y=[dot.mean for dot in found],
+            mode="lines+markers",
+            line={"color": _colour(model), "dash": _dash(model), "width": 2},
+            marker={"symbol": _marker(model), "size": 8},
+            error_y=_bars(found, _colour(model)),
+            hovertemplate="%{x}: %{y:.2f}<extra></extra>",
+            row=1,
+            col=place,
+        )
+        figure.add_scatter(
+            x=labels,
+            y=[level] * len(labels),
+            mode="lines",
+            line={"color": MUTED, "dash": "longdash", "width": 1.5},
+            hovertemplate="two different cases: %{y:.2f}<extra></extra>",
+            row=1,
+            col=place,
+        )
+    return _laid_out(figure, title, "", height=350).update_layout(showlegend=False, margin_t=HEADED)
+
+
+def _side_by_side(columns: Sequence[tuple], **shared: object) -> go.Figure:
+    headings = [html.escape(column[1]) for column in columns]
+    space = 0.04 if len(columns) > 1 else 0
+    given = {"shared_yaxes": True, **shared}
+    return make_subplots(1, len(columns), subplot_titles=headings, horizontal_spacing=space, **given)
+
+
+def _bars(found: Sequence[Dot], colour: str) -> dict:
+    """Error bars; of length 0 where there is no interval."""
+    known = [dot.low == dot.low and dot.high == dot.high for dot in found]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [dot.high - dot.mean if k else 0 for dot, k in zip(found, known, strict=True)],
+        "arrayminus": [dot.mean - dot.low if k else 0 for dot, k in zip(found, known, strict=True)],
+        "color": colour,
+        "thickness": 1.5,
+        "width": 3,
+    }
+
+
+def training(
+    rows: Sequence[Mapping[str, float]], columns: Mapping[str, str], title: str, model: str, best: int | None
+) -> go.Figure:
+    """Columns of one training's history by epoch; a larger marker at the epoch whose weights were kept.
+
+    ``columns``: name -> label. The first is drawn solid, the others are dashed, and none in the colour of a class.
+    """
+    figure = go.Figure()
+    for (name, label), dash in zip(columns.items(), ("solid", "dash", "dot"), strict=False):
+        points = [(row["epoch"], row[name]) for row in rows if name in row and row[name] == row[name]]
+        figure.add_scatter(
+            x=[x for x, _ in points],
+            y=[y for _, y in points],
+            name=label,
+            mode="lines+markers",
+            line={"color": _colour(model), "dash": dash, "width": 2},
+            marker={"symbol": _marker(model), "size": [11 if x == best else 3 for x, _ in points]},
+            hovertemplate="epoch %{x}: %{y:.4g}<extra></extra>",
+        )
+    return _laid_out(figure, title, "", height=240).update_layout(showlegend=len(columns) > 1)
 
 
 def _laid_out(figure: go.Figure, title: str, x: str, height: int) -> go.Figure:

@@ -36,10 +36,12 @@ STYLES: Mapping[str, Style] = {
 }
 CLASS_COLOURS: Mapping[str, str] = {"liver": "#56B4E9", "tumour": "#D55E00"}
 ERROR_COLOURS: Mapping[str, str] = {"agreed": "#9E9E9E", "missed": "#0072B2", "extra": "#D55E00"}
+VOTE_COLOURS = ("#0E5B49", "#1E9E78", "#A9EFD3")  # from one network to all: a ramp of lightness
 # Evenly spaced stops. Jet is offered only as the look of older papers.
 COLOUR_MAPS: Mapping[str, str] = {
     "cividis": "#00224e #123570 #3b496c #575d6d #707173 #8a8678 #a59c74 #c3b369 #e1cc55 #fee838",
     "inferno": "#000004 #1b0c41 #4a0c6b #781c6d #a52c60 #cf4446 #ed6925 #fb9b06 #f7d13d #fcffa4",
+    "magma": "#000004 #180f3d #440f76 #721f81 #9e2f7f #cd4071 #f1605d #fd9668 #feca8d #fcfdbf",
     "jet": "#000080 #0000ff #0080ff #00ffff #80ff80 #ffff00 #ff8000 #ff0000 #800000",
 }
 SIGNED_MAP = "#2166ac #67a9cf #f7f7f7 #fdb863 #e66101"  # speaks against .. neutral at 0 .. speaks for
@@ -100,6 +102,7 @@ class HeatLayer:
     label       unit and scale in words, for the colour bar: "log-odds per cell, one scale for all networks"
     state       a state of core.records.STATES; ``state_text`` the sentence shown for it
     redundant   whether the map repeats the prediction (a badge)
+    stamp       what was asked, how, and in which scale, for exported pictures
     """
 
     values: np.ndarray
@@ -108,6 +111,7 @@ class HeatLayer:
     state: str = "ok"
     state_text: str = ""
     redundant: bool = False
+    stamp: str = ""
 
     def __post_init__(self) -> None:
         require(self.values.ndim == 2 and self.values.size > 0, "values", "(h, w)", self.values.shape)

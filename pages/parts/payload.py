@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -25,6 +25,7 @@ from pages.parts.panels import (
     SIGNED_MAP,
     STYLES,
     UNDRAWN,
+    VOTE_COLOURS,
     HeatLayer,
     Panel,
     Stack,
@@ -35,7 +36,7 @@ FORMAT = 2
 LARGEST = 8_000_000  # bytes of one block; a 1000 x 800 picture with three networks takes about 0.8 MB
 LARGEST_CASE = 24_000_000  # bytes of all blocks of a case
 CHUNK = 7_900_000  # raw bytes of pictures in one part: it fits into a block even if it does not get smaller
-MODES = ("outline", "fill", "error", "probability", "heatmap")
+MODES = ("outline", "fill", "error", "probability", "votes", "heatmap")
 PEAK = 32767  # heatmap values travel as int16 of value / largest magnitude
 
 
@@ -65,6 +66,9 @@ def pack(
     signed: bool = False,
     caption: str = "",
     classes: Sequence[str] = ("tumour",),
+    outlines_only: bool = False,
+    asks: str = "",
+    compress: Callable[[str, bytes], bytes] = cached.compressed,
 ) -> Packed:
     """One case as bytes.
 
@@ -76,6 +80,9 @@ def pack(
     signed       heatmaps with both signs, blue to orange, instead of the positive part in ``colour_map``
     caption      the case in words, printed on exported pictures; default the token
     classes      names of the label values from 1 up
+    asks         whether a marked place can be asked about: "", by "button", or by every "click"
+    outlines_only  for a blinded study: no other mode, no saving, nothing in the address
+    compress     gzip of the content of a part, by its checksum; default: kept for all sessions
 
     Equal arrays travel once. ValueError names the argument that does not fit; TooLarge: more bytes than are sent.
     """
@@ -97,7 +104,7 @@ def pack(
     require(
         len(slices.indices) == len(pictures), "stack", f"{len(pictures)} slice numbers", len(slices.indices)
     )
-    parts = _Parts(feeding=len(pictures) > 1)
+    parts = _Parts(compress, feeding=len(pictures) > 1)
     area = 1.0 if slices.spacing_mm is None else slices.spacing_mm[0] * slices.spacing_mm[1]
     header = {
         "format": FORMAT,
@@ -106,9 +113,12 @@ def pack(
         "notice": NOTICE,
         "mode": mode,
         "columns": columns or 0,
+        "asks": asks,
         "orientation": orientation,
         "classes": [{"name": name, "colour": CLASS_COLOURS.get(name, "#009E73")} for name in classes],
-        "errors": dict(ERROR_COLOURS),
+        "outlines_only": outlines_only,
+        "errors": {} if outlines_only else dict(ERROR_COLOURS),
+        "votes": list(VOTE_COLOURS),
         "map": {
             "name": "blue to orange" if signed else colour_map,
             "signed": signed,
@@ -169,8 +179,8 @@ def _series(given: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 class _Parts:
     """Arrays on their way into blocks; an array that is already there is not added again."""
 
-    def __init__(self, *, feeding: bool) -> None:
-        self.feeding = feeding
+    def __init__(self, compress: Callable[[str, bytes], bytes], *, feeding: bool) -> None:
+        self.compress, self.feeding = compress, feeding
         self.headers: list[dict[str, Any]] = []
         self.inline: list[bytes] = []
         self.feeds: dict[str, tuple[list[dict[str, Any]], list[bytes]]] = {}
@@ -188,7 +198,7 @@ class _Parts:
         facts = {"kind": kind, "dtype": dtype, "shape": list(array.shape)}
         name = sha256(json.dumps(facts, sort_keys=True).encode() + content).hexdigest()
         if name not in self._known:
-            block = cached.compressed(name, content)
+            block = self.compress(name, content)
             self._known[name] = len(self.headers)
             place = {"hash": name[:32], "length": len(block)}
             if self.feeding and feed:
@@ -282,4 +292,5 @@ def _heat_header(heat: HeatLayer, parts: _Parts) -> dict[str, Any]:
         "words": heat.words,
         "drawn": heat.state not in UNDRAWN,
         "redundant": heat.redundant,
+        "stamp": heat.stamp,
     }

@@ -7,7 +7,7 @@ fragment, so that the page does not run again.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,18 @@ WINDOW_LIMITS = ((1, 4000), (-1500, 3500))  # of width and level in HU
 
 
 def show(
-    picture: np.ndarray, panels: Sequence[Panel], *, token: str, key: str, mode: str = "outline", **drawn: Any
-) -> dict[str, Any]:
+    picture: np.ndarray, panels: Sequence[Panel], *, token: str, key: str, mode: str = "outline",
+    on_ask: Callable[[], None] | None = None, **drawn: Any,
+) -> dict[str, Any]:  # fmt: skip
     """Draw linked panels and return the view the reader settled on, as ``settled`` gives it.
 
     ``token`` names the case: when it changes, zoom and crosshair are reset, else the view is kept. ``mode`` is
-    the mode to open in; a changed value switches. ``drawn`` is what ``pack`` describes: stack, columns,
-    orientation, reference, colour_map, signed, caption, classes.
+    the mode to open in; a changed value switches. ``on_ask`` is called when the reader asks about a place, before
+    the page runs again. ``drawn`` is what ``pack`` describes: stack, columns, orientation, reference, colour_map,
+    signed, caption, classes, asks.
     """
     packed = pack(picture, panels, token=token, mode=mode, **drawn)
-    return settled(_mount(packed, key), token=token, mode=mode)
+    return settled(_mount(packed, key, on_ask), token=token, mode=mode)
 
 
 def settled(
@@ -84,8 +86,8 @@ def _clamped(value: Any, low: float, high: float, otherwise: float) -> float:
 
 WEB = Path(__file__).with_name("viewer_web")
 FILES = (
-    "bytes", "stack", "shapes", "trace", "colours", "paint", "words", "bar", "tools", "panels", "slices", "strip",
-    "gestures", "picture", "main",
+    "bytes", "stack", "shapes", "trace", "colours", "paint", "marks", "words", "bar", "tools", "panels",
+    "slices", "strip", "gestures", "actions", "picture", "main",
 )  # fmt: skip
 SCRIPT = "\n".join((WEB / f"{name}.js").read_text("utf-8") for name in FILES)
 _VIEW = st.components.v2.component(
@@ -101,15 +103,22 @@ def _ignore() -> None:
     """The view needs no callback: declaring one makes its state always present."""
 
 
-def mount(packed: Packed, key: str) -> object:
-    """Put the viewer on the page; its raw report is to go through ``settled``. For use inside a fragment."""
-    view = _VIEW(data=packed.view, key=key, on_view_change=_ignore, on_error_change=_ignore).view
+def mount(packed: Packed, key: str, on_ask: Callable[[], None] | None = None) -> Any:
+    """Put the viewer on the page: the raw ``view``, for ``settled``, and ``target`` when a place was asked about.
+
+    For use inside a fragment.
+    """
+    calls = {"on_view_change": _ignore, "on_error_change": _ignore, "on_target_change": on_ask or _ignore}
+    told = _VIEW(data=packed.view, key=key, **calls)
     with st.container(gap=None):
         for at, block in enumerate(packed.feeds):
             _FEED(data=block, key=f"{key}-feed-{at}")
-    return view
+    return told
 
 
 @st.fragment
-def _mount(packed: Packed, key: str) -> object:
-    return mount(packed, key)
+def _mount(packed: Packed, key: str, on_ask: Callable[[], None] | None = None) -> object:
+    told = mount(packed, key, on_ask)
+    if told.target is not None:
+        st.rerun()  # the question stands outside this fragment
+    return told.view

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +11,7 @@ import streamlit as st
 
 from core import Run, Scores, Slice, SliceEntry, export_volume, few_sentence, score
 from pages.parts import cached, choices, words
+from pages.parts.case import Reading
 from pages.parts.choices import Choice
 from pages.parts.volumes import Settled, mm_note, redistribution
 from pages.parts.words import plain
@@ -102,15 +103,11 @@ def reference_words(choice: Choice, one: Slice) -> list[str]:
     return said
 
 
-def table(settled: Settled) -> None:
-    """The numbers of the settled slice with their definitions."""
-    one = settled.one
-    if not one.has_reference:
-        return
-    seen = {r.title: score(one, r.prediction) for r in settled.readings if r.prediction is not None}
-    if not seen:
-        return
-    st.subheader(f"Numbers of slice {one.index}", anchor=False)
+def numbers(one: Slice, readings: Sequence[Reading]) -> pd.DataFrame:
+    """The numbers of a slice, one column per network, with their definitions; empty where nothing can be scored."""
+    seen = {
+        r.title: score(one, r.prediction) for r in readings if r.prediction is not None and one.has_reference
+    }
     rows: dict[str, dict[str, str]] = {}
     for title, scores in seen.items():
         rows[title] = {}
@@ -121,10 +118,18 @@ def table(settled: Settled) -> None:
                 f"{name}: extra": area(own.fp, one),
             }
     meaning = {"Dice": words.DEFINITIONS["dice"][1], "missed": "area of FN", "extra": "area of FP"}
-    rows["What it is"] = {line: meaning[line.split(": ")[1]] for line in next(iter(rows.values()))}
-    st.table(
-        pd.DataFrame(rows), alt="Scores and areas of each network on the settled slice, with definitions"
-    )
+    if rows:
+        rows["What it is"] = {line: meaning[line.split(": ")[1]] for line in next(iter(rows.values()))}
+    return pd.DataFrame(rows)
+
+
+def table(settled: Settled) -> None:
+    """The numbers of the settled slice with their definitions."""
+    found = numbers(settled.one, settled.readings)
+    if found.empty:
+        return
+    st.subheader(f"Numbers of slice {settled.one.index}", anchor=False)
+    st.table(found, alt="Scores and areas of each network on the settled slice, with definitions")
     st.caption(
         "On the volume's own pixels: probabilities are enlarged from 128 × 128, then the largest decides. "
         "Liver includes the tumour in it. Areas in the viewer are those of the stored scores, on the same pixels; "
@@ -142,17 +147,26 @@ def few_patients(choice: Choice) -> None:
         st.caption(f"{few} Counted in this part of the set; read every figure per patient.")
 
 
-def export(choice: Choice, settled: Settled) -> None:
-    """A button per network: its mask of the whole volume as NIfTI on the grid of the source."""
+def export(choice: Choice, settled: Settled, taken: Callable[[str], None]) -> None:
+    """A button per network: its mask of the whole volume as NIfTI on the grid of the source.
+
+    ``taken(what)`` is called when one has been made.
+    """
     ready = [r for r in settled.readings if r.run is not None and settled.answers[r.model] is not None]
     if not ready:
         return
+
+    def made(run: str) -> bytes:
+        content = nifti(run, choice.entry)
+        taken("Mask (NIfTI)")
+        return content
+
     with st.container(horizontal=True, vertical_alignment="center"):
         for reading in ready:
             run = reading.run.name
             st.download_button(
                 f"Mask of {reading.title} (NIfTI)",
-                data=lambda run=run: nifti(run, choice.entry),
+                data=lambda run=run: made(run),
                 file_name=f"{choice.entry.case}-{run}.nii.gz",
                 mime="application/gzip",
                 on_click="ignore",

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core import SIZE, CoreError, Run, Slice, SliceEntry
-from pages.parts import cached, case, choices, pickers, viewer, volume_series
+from pages.parts import cached, case, choices, computing, pickers, viewer, volume_series
 from pages.parts.case import Reading
 from pages.parts.choices import Choice
 from pages.parts.frame import explain
@@ -100,8 +100,12 @@ def reference_panel(choice: Choice, side: int, subtitle: str = "") -> Panel:
 
 
 def draw(choice: Choice, panels: Sequence[Panel], key: str, side: int, **drawn: Any) -> None:
-    """Put the viewer on the page. To be called inside the fragment that ``settle`` was called in."""
+    """Put the viewer on the page. To be called inside the fragment that ``settle`` was called in.
+
+    ``drawn`` is what ``pack`` describes, the ``heat_slice``, and ``on_ask``, see ``viewer.show``.
+    """
     entry, card = choice.entry, choice.card
+    on_ask = drawn.pop("on_ask", None)
     grid = cached.drawn(entry, side)
     place = {e.index: e.position_mm for e in cached.slices(entry.dataset) if e.case == entry.case}
     low, high = card.window_hu or (0.0, 1.0)
@@ -144,7 +148,7 @@ def draw(choice: Choice, panels: Sequence[Panel], key: str, side: int, **drawn: 
             raise
         cached.too_large().add((token(entry), side))
         st.rerun()
-    viewer.mount(packed, key)
+    viewer.mount(packed, key, on_ask)
 
 
 def stored_areas(choice: Choice, indices: Sequence[int]) -> volume_series.Areas:
@@ -197,9 +201,7 @@ def offer(choice: Choice, settled: Settled) -> None:
     if not asked:
         return
     bar = st.progress(0.0, "Loading the first network")
-    failed = cached.compute_volume(
-        missing, choice.entry, lambda share, text: bar.progress(share, plain(text))
-    )
+    failed = computing.volume(missing, choice.entry, lambda share, text: bar.progress(share, plain(text)))
     for sentence in failed:
         st.error(plain(sentence), icon=":material/error:")
     if not failed:

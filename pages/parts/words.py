@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from core import Scores
+from core import Scores, connected_regions, few_sentence
 
 UNDEFINED = "n/a"
 PARTS = {
@@ -72,38 +74,14 @@ def pixels(count: int) -> str:
     return f"{count:,}".replace(",", "\u202f") + "\u00a0px"
 
 
-def regions(mask: np.ndarray) -> list[np.ndarray]:
-    """The 8-connected regions of a mask (H, W), each as its flat pixel indices, largest first.
+def untouched(mask: np.ndarray, other: np.ndarray) -> tuple[list[int], int]:
+    """Pixels of each connected region of ``mask`` without a pixel of ``other``, largest first; and of how many.
 
-    Joins the runs of neighbouring rows; a page may not import scipy.
+    Both are boolean (H, W).
     """
-    height, width = mask.shape
-    padded = np.zeros((height, width + 2), np.int8)
-    padded[:, 1:-1] = mask != 0
-    edges = np.diff(padded, axis=1)
-    rows, starts = np.nonzero(edges == 1)
-    _, ends = np.nonzero(edges == -1)  # in the same order, one end per start
-    parent = list(range(len(rows)))
-
-    def root(run: int) -> int:
-        while parent[run] != run:
-            parent[run] = parent[parent[run]]
-            run = parent[run]
-        return run
-
-    first_of_row = np.searchsorted(rows, np.arange(height + 1))
-    for run in range(len(rows)):
-        row = rows[run]
-        if row == 0:
-            continue
-        for above in range(first_of_row[row - 1], first_of_row[row]):
-            if starts[above] <= ends[run] and starts[run] <= ends[above]:  # touching by a corner counts
-                parent[root(run)] = root(above)
-    found: dict[int, list[np.ndarray]] = {}
-    for run in range(len(rows)):
-        line = np.arange(starts[run], ends[run]) + rows[run] * width
-        found.setdefault(root(run), []).append(line)
-    return sorted((np.concatenate(lines) for lines in found.values()), key=len, reverse=True)
+    numbers, sizes = connected_regions(mask)
+    touched = set(np.unique(numbers[other]))
+    return [size for number, size in enumerate(sizes, start=1) if number not in touched], len(sizes)
 
 
 def findings(scores: Scores, reference: np.ndarray, labels: np.ndarray, name: str = "tumour") -> list[str]:
@@ -115,9 +93,8 @@ def findings(scores: Scores, reference: np.ndarray, labels: np.ndarray, name: st
     if n_reference == 0 and n_predicted == 0:
         return ["no lesion in reference, none predicted"]
     if n_reference == 0:
-        return [
-            f"no lesion in reference; false alarm of {pixels(scores.fp)} in {_regions(len(regions(labels)))}"
-        ]
+        alarm = f"false alarm of {pixels(scores.fp)} in {_regions(len(connected_regions(labels)[1]))}"
+        return [f"no lesion in reference; {alarm}"]
     if n_predicted == 0:
         return [f"missed the {name} completely ({pixels(scores.fn)})"]
     said = []
@@ -127,16 +104,15 @@ def findings(scores: Scores, reference: np.ndarray, labels: np.ndarray, name: st
         said.append(f"missed {percent(scores.fn / n_reference)} of the {name} ({pixels(scores.fn)})")
     else:
         said.append(f"covered the whole {name}")
-    inside = reference.ravel()
-    extra = [len(region) for region in regions(labels) if not inside[region].any()]
+    extra, _ = untouched(labels, reference)
     if extra:
         said.append(f"drew {_regions(len(extra), 'extra ')}, {pixels(sum(extra))}")
     beyond = scores.fp - sum(extra)
     if beyond:
         said.append(f"overran the outline by {pixels(beyond)}")
-    overlooked = [len(r) for r in regions(reference) if not labels.ravel()[r].any()]
+    overlooked, there = untouched(reference, labels)
     if scores.tp and overlooked:
-        said.append(f"overlooked {len(overlooked)} of {len(regions(reference))} regions of the reference")
+        said.append(f"overlooked {len(overlooked)} of {there} regions of the reference")
     return said
 
 
@@ -175,7 +151,25 @@ def flag(name: str) -> str:
 
 def layer(name: str) -> str:
     """A layer in words: its name, and for the last one what it is."""
-    return name.replace("_", " ").capitalize() + (" · control" if name == "decoder_1" else "")
+    return name.replace("_", " ").capitalize() + (" · control" if is_control(name) else "")
+
+
+def is_control(layer: str) -> bool:
+    """Whether maps of a layer repeat the prediction by algebra, being the last one before the output."""
+    return layer == "decoder_1"
+
+
+def few(header: Mapping[str, Any]) -> str:
+    """The warning over answers from few groups (patients, near-duplicate clusters); empty from twenty on."""
+    said, is_patient = few_sentence(header["n_groups"]), "patient" in header["group"]
+    return said if is_patient else said.replace("patients", "groups").replace("patient", "case")
+
+
+def interval(row: Mapping[str, Any], digits: int = 2) -> str:
+    """A stored mean with its 95 % interval, where n is large enough for one, and its n."""
+    mean, low, high = (math.nan if row[key] is None else row[key] for key in ("mean", "low", "high"))
+    limits = f" [{low:.{digits}f}, {high:.{digits}f}]" if math.isfinite(low) else ""
+    return f"{number(mean, digits)}{limits}, n = {row['n']:.0f}"
 
 
 def signed(value: float, digits: int = 3) -> str:

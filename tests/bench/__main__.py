@@ -18,7 +18,13 @@ TARGETS = {
     "script_over_prepare_nii": 10.0,
     "keras_vis_over_engine": 10.0,
 }  # at least
-MOST = {"all_over_design": 1.5, "redraw_128_p95_ms": 16.0, "redraw_512_p95_ms": 33.0}
+MOST = {
+    "all_over_design": 1.5,
+    "redraw_128_p95_ms": 16.0,
+    "redraw_512_p95_ms": 33.0,
+    "payload_100_slices_bytes": 3e6,
+    "rerun_bytes": 2000.0,
+}
 
 
 def main(chosen: list[str]) -> int:

@@ -6,6 +6,9 @@ redraw  what the viewer reports of itself: from the start of a frame's work to i
 cpu     the same in CPU time of the page's main thread: what is left of it on a machine that is busy otherwise
 frame   the redraw, and on until the canvases hold the picture (Chromium without a graphics card)
 cold    slices not seen before, one per frame, as fast as frames come; warm: the same ones again
+
+Then, from a server: the bytes that 100 slices with four panels, masks and probabilities take on their way to the
+browser, and those that travel when the reader has settled on another slice (the viewer and all its feeds again).
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import json
 import shutil
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +24,16 @@ import numpy as np
 from pages.parts import viewer
 from pages.parts.panels import STYLES, WINDOWS, HeatLayer, Panel, Stack
 from pages.parts.payload import Packed, pack
+from tests.browser.conftest import FLAGS, start_server
 
 SLICES = 200
 FEW = 24  # slices of 512 x 512: more of them do not fit into one case
 HEATED = 13  # slices whose heatmaps are drawn
 FRAME = {"width": 1440, "height": 900}
-MODES = {"outline": "o", "fill": "f", "error": "e", "probability": "b", "shading": "ba", "heatmap": "g"}
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PAYLOAD = 100  # slices whose bytes are counted
+SURE = 4.0  # then 100 slices of probabilities take 0.4 MB per network
+MODES = dict(outline="o", fill="f", error="e", probability="b", shading="ba", votes="v", heatmap="g")
+SETTLED = 5000  # ms after which a step has been reported and answered, on a busy machine too
 ADDRESS = "http://bench.invalid/"
 PAGE = """<!doctype html><meta charset="utf-8"><style>%s</style><main><div class="viewer"></div></main>"""
 STEPS = """
@@ -105,9 +112,15 @@ def volume(n: int, side: int) -> tuple[np.ndarray, np.ndarray, list[np.ndarray],
     return pictures.astype(np.int16), labelled(classes(40, 0.3)), [labelled(one) for one in answers], soft
 
 
-def packed(n: int, side: int, heat_slice: int | None = None) -> Packed:
-    """The volume as the pages send it, with heatmaps of one slice if asked."""
+@cache
+def packed(n: int, side: int, heat_slice: int | None = None, sure: float = 1.0) -> Packed:
+    """The volume as the pages send it, with heatmaps of one slice if asked.
+
+    ``sure`` multiplies the log-odds: trained networks are sure almost everywhere, and that makes fewer bytes.
+    """
     pictures, reference, labels, soft = volume(n, side)
+    share = np.linspace(0, 1, 256)
+    surer = np.rint(255 * share**sure / (share**sure + (1 - share) ** sure)).astype(np.uint8)
     heat = None
     if heat_slice is not None:
         values = np.random.default_rng(heat_slice).normal(0.2, 1, (16, 16)).astype(np.float32)
@@ -117,7 +130,12 @@ def packed(n: int, side: int, heat_slice: int | None = None) -> Packed:
         style = STYLES[model]
         panels.append(
             Panel(
-                title=model, colour=style.colour, dash=style.dash, labels=drawn, probability=unsure, heat=heat
+                title=model,
+                colour=style.colour,
+                dash=style.dash,
+                labels=drawn,
+                probability=surer[unsure],
+                heat=heat,
             )
         )
     stack = Stack(
@@ -159,6 +177,7 @@ def measure(slices: int = SLICES, script: str = "") -> dict[str, float]:
         scrubbed = list(found)
         heated = [packed(slices, 128, at) for at in np.linspace(0, slices - 1, HEATED).astype(int).tolist()]
         found |= _heated(browser, script or viewer.SCRIPT, heated)
+        found |= _travelling(browser)
         browser.close()
     for name in ("128", "512"):
         own = [key for key in scrubbed if key.startswith(name) and key.endswith("redraw_p95_ms")]
@@ -236,6 +255,38 @@ def _heated(browser: Any, script: str, cases: list[Packed]) -> dict[str, float]:
         spent.append([script_ms, script_ms])
     page.close()
     return _figures("128_first_heatmap", np.array(spent))
+
+
+def _travelling(browser: Any) -> dict[str, float]:
+    """Bytes from the server: the blocks of a case, all of its first load, and a rerun after one settled step."""
+    case = packed(PAYLOAD, 128, sure=SURE)
+    found = {"payload_100_slices_bytes": float(sum(map(len, (case.view, *case.feeds))))}
+    server, address = start_server(Path(__file__).parents[1] / "browser" / "rerun_app.py", {})
+    try:
+        page = browser.new_page(viewport=FRAME)
+        page.set_default_timeout(120_000)
+        frames: list[int] = []
+        page.on(
+            "websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(len(frame)))
+        )
+        page.goto(address)
+        canvas = page.locator(".viewer canvas[role=img]").nth(1)
+        canvas.focus()
+        page.wait_for_timeout(SETTLED)
+        found["first_load_bytes"] = float(sum(frames))
+        for name in (
+            "first_rerun_bytes",
+            "rerun_bytes",
+        ):  # the first one may still bring what was not yet cached
+            frames.clear()
+            canvas.press("ArrowDown")
+            page.wait_for_timeout(SETTLED)
+            found[name] = float(sum(frames))
+        page.close()
+    finally:
+        server.terminate()
+        server.wait(20)
+    return found
 
 
 def _figures(name: str, spent: np.ndarray) -> dict[str, float]:

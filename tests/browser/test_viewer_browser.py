@@ -325,20 +325,6 @@ def test_a_rerun_keeps_zoom_mode_and_element_and_sends_little(view):
     assert max(page.seen.received) < 2000
 
 
-def test_another_case_resets_zoom_and_crosshair_and_keeps_the_mode(view):
-    page = view()
-    focus(page)
-    press(page, "e", "+", "+", "Shift+ArrowRight")
-    before = pixels(page, 0)
-    page.get_by_role("button", name="Next case").click()
-    page.locator('.viewer[data-token="benign-2"]').wait_for()
-    page.wait_for_timeout(300)
-    assert zoom(page) == "1.0×"
-    assert "click the picture" in page.locator(".viewer .common").inner_text()
-    assert tool(page, "Error").get_attribute("aria-pressed") == "true"
-    assert (pixels(page, 0) != before).any()
-
-
 @pytest.mark.parametrize(("width", "columns"), [(1400, 4), (1000, 2), (480, 1)])
 def test_the_panels_stand_in_rows_that_fit(view, width, columns):
     page = view(width=width)

@@ -1,5 +1,7 @@
 """A page with nothing but the viewer on made-up pictures; the address chooses which: ?kind=review or ?kind=ct."""
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -189,6 +191,12 @@ else:
             is_reference=True,
         )
         panels = [expert, *panels]
+    if case == 3:  # a picture of another height
+        cut = 200
+        picture, panels = (
+            picture[:cut],
+            [replace(p, labels=p.labels[:cut]) for p in panels if p.labels is not None],
+        )
     view = viewer.show(
         picture,
         panels,

@@ -15,7 +15,7 @@ from core.records import SliceEntry
 from tests.bench.published import noise_slice, publish
 
 LAYERS = ("bottleneck", "decoder_4", "decoder_3", "decoder_2", "decoder_1")
-FAST = Settings(cases=2, steps=2)
+FAST = Settings(cases=2, shares=(0, 0.5, 1))
 
 
 def entry(case, group=None, pixels=50, tag="benign"):

@@ -140,3 +140,31 @@ def test_too_few_cases_for_three_parts_are_refused(count: int) -> None:
     with pytest.raises(DataRefused, match="cannot be split") as refusal:
         split.make("busi-group", "busi", members()[:count], 0)
     assert refusal.value.code == "too_few"
+
+
+def test_the_splits_that_runs_were_trained_on_are_the_same_as_ever() -> None:
+    """Checksums of these 200 cases from before there were folds: another one would orphan every trained run."""
+    found = [split.make(name, "busi", members(), 0)["sha256"][:16] for name in ("busi-group", "busi-image")]
+    assert found == ["42a2d8fe89662307", "4f2344c2b0263d51"]
+
+
+def test_five_folds_test_every_case_once_and_part_no_group() -> None:
+    made = members()
+    contents = [split.make(name, "busi", made, 0) for name in split.FOLDS]
+    tested = [case for content in contents for case in parts(content)["test"]]
+    assert sorted(tested) == sorted(m.case for m in made)
+    for content in contents:
+        where = defaultdict(set)
+        for m in made:
+            where[m.group].add(content["cases"][m.case]["part"])
+        assert {len(found) for found in where.values()} == {1}
+        assert len(parts(content)["test"]) == pytest.approx(40, abs=4)
+        assert len(parts(content)["validation"]) == pytest.approx(32, abs=4)
+    assert len({content["sha256"] for content in contents}) == len({c["rule"] for c in contents}) == 5
+
+
+def test_a_set_too_small_for_five_folds_has_none_of_them_and_still_its_other_splits() -> None:
+    few = [Member(f"benign-{n}", f"g{n}", "benign", str(n), 0.1) for n in range(4)]
+    assert list(split.make_all(("busi-group", *split.FOLDS), "busi", few, 0)) == ["busi-group"]
+    with pytest.raises(DataRefused):
+        split.make_all(("busi-group", *split.FOLDS), "busi", few[:2], 0)

@@ -37,3 +37,34 @@ def test_a_mean_without_an_interval_is_a_point_alone():
     )
     assert [bar.error_x.visible for bar in drawn.data] == [False, True]
     assert math.isclose(drawn.data[1].error_x.array[0], 0.2)
+
+
+DOTS = [figures.Dot("<a> one", 0.2, 0.1, 0.4), figures.Dot("two", -0.1, math.nan, math.nan, muted=True)]
+
+
+def test_dots_without_an_interval_have_bars_of_no_length_and_grey_means_not_counted():
+    drawn = figures.dots([("unet", "minus <b>", DOTS), ("dcunet", "DC", DOTS[:1])], "T", "x", zero=True)
+    counted, muted = drawn.data[:2]
+    assert list(counted.x) == [0.2]
+    assert math.isclose(counted.error_x.array[0], 0.2)
+    assert math.isclose(counted.error_x.arrayminus[0], 0.1)
+    assert counted.marker.color == STYLES["unet"].colour
+    assert muted.marker.color == figures.MUTED
+    assert list(muted.error_x.array) == [0]
+    assert len(drawn.layout.shapes) == 2  # the line of no difference, in either column
+    assert "<a>" not in counted.y[0]
+    assert "<b>" not in drawn.layout.annotations[0].text
+
+
+def test_the_columns_of_dots_share_rows_and_scale():
+    layout = figures.dots([("unet", "U", DOTS), ("dcunet", "DC", DOTS)], "T", "x").layout
+    assert layout.xaxis2.matches == "x"
+    assert layout.yaxis2.matches == "y"
+    assert len(layout.shapes) == 0
+
+
+def test_a_cascade_is_drawn_with_the_level_of_two_different_cases():
+    drawn = figures.cascade([("unet", "U-Net", DOTS, 0.5)], "T").data
+    assert list(drawn[0].y) == [0.2, -0.1]
+    assert list(drawn[1].y) == [0.5, 0.5]
+    assert drawn[1].line.color == figures.MUTED

@@ -149,7 +149,7 @@ def test_a_heat_layer_that_cannot_be_drawn_names_its_field(name, values, limit):
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("mode", {"mode": "votes"}),
+        ("mode", {"mode": "x-ray"}),
         ("colour_map", {"colour_map": "rainbow"}),
         ("columns", {"columns": 0}),
         ("labels", {"reference": np.zeros((2, 2), dtype=np.uint8)}),

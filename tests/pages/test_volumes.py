@@ -22,14 +22,6 @@ from tests.pages import small_volumes
 from tests.pages.small import open_page, panels, said
 
 
-@pytest.fixture(autouse=True)
-def _fresh_caches() -> None:
-    import streamlit as st
-
-    st.cache_data.clear()
-    st.cache_resource.clear()
-
-
 @pytest.fixture
 def ct(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The small volumes, nothing computed yet, and a stand-in for the networks."""

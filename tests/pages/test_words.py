@@ -64,27 +64,17 @@ def test_one_of_two_lesions_found_is_one_overlooked():
 
 
 @pytest.mark.parametrize(
-    ("rows", "sizes"),
+    ("mask", "other", "sizes", "there"),
     [
-        (("....",), []),
-        (("##.#",), [2, 1]),
-        (("#...", ".#..", "..#."), [3]),  # a corner joins
-        (("#.#", "#.#", "###"), [7]),  # two arms that meet below are one
-        (("###", "#.#", "###", "...", "#.."), [8, 1]),
+        (("....",), ("####",), [], 0),
+        (("##.#",), ("....",), [2, 1], 2),
+        (("##.#",), ("...#",), [2], 2),
+        (("#...", ".#..", "..#."), ("#...", "....", "...."), [], 1),  # a corner joins
+        (("###", "#.#", "###", "...", "#.."), ("...", ".#.", "...", "...", "..."), [8, 1], 2),
     ],
 )
-def test_regions_are_joined_by_edges_and_corners(rows, sizes):
-    assert [len(region) for region in words.regions(grid(*rows))] == sizes
-
-
-def test_regions_agree_with_scipy_on_noise():
-    from scipy import ndimage
-
-    mask = np.random.default_rng(0).random((60, 70)) > 0.6
-    labels, count = ndimage.label(mask, np.ones((3, 3)))
-    theirs = sorted(np.bincount(labels.ravel())[1:], reverse=True)
-    assert [len(region) for region in words.regions(mask)] == theirs
-    assert len(theirs) == count
+def test_regions_without_a_pixel_in_common_are_counted_apart(mask, other, sizes, there):
+    assert words.untouched(grid(*mask) > 0, grid(*other) > 0) == (sizes, there)
 
 
 @pytest.mark.parametrize(
@@ -132,3 +122,9 @@ def test_markdown_signs_are_escaped_one_by_one(text):
 
 def test_an_unknown_flag_is_its_own_name_in_words():
     assert words.flag("odd-thing") == "odd thing"
+
+
+@pytest.mark.parametrize(("group", "unit"), [("patient", "patients"), ("near-duplicate cluster", "groups")])
+def test_few_groups_are_called_what_they_are(group, unit):
+    assert words.few({"n_groups": 8, "group": group}).startswith(f"Few {unit}: 8. ")
+    assert words.few({"n_groups": 20, "group": group}) == ""

@@ -17,7 +17,7 @@ function toolButton(app, { text, key, name, act, pressed, shown }) {
   button.type = "button";
   if (key) button.append(element("kbd", "", key.toUpperCase()));
   button.setAttribute("aria-label", `${name || text}${key ? `, key ${key.toUpperCase()}` : ""}`);
-  button.title = name || text;
+  button.title = `${name || text}${key ? ` (${key.toUpperCase()})` : ""}`;
   button.onclick = act;
   app.controls.push({ button, pressed, shown });
   return button;
@@ -42,7 +42,7 @@ function buildBar(app) {
     name: `${mode.title} view`,
     act: () => setMode(app, mode.name),
     pressed: () => app.state.mode === mode.name,
-    shown: () => mode.name !== "heatmap" || hasHeat(app.scene),
+    shown: () => !isStudy(app) && isOffered(app, mode.name),
   }));
   const group = toolGroup("What is drawn", ...modes);
   group.classList.add("modes");
@@ -126,6 +126,13 @@ function buildZoom(app) {
 }
 
 function buildMore(app) {
+  const why = toolButton(app, {
+    text: "Why here?",
+    key: "w",
+    name: "Ask why the networks say what they say at the crosshair",
+    act: () => act(app, "w"),
+    shown: () => app.scene.header.asks !== "" && app.state.cross !== null,
+  });
   const pixels = toolButton(app, {
     text: "Pixels",
     key: "u",
@@ -133,11 +140,17 @@ function buildMore(app) {
     act: () => act(app, "u"),
     pressed: () => app.state.pixels,
   });
-  const save = toolButton(app, { text: "Save", key: "s", name: "Save this view as a picture", act: () => act(app, "s") });
+  const save = toolButton(app, {
+    text: "Save",
+    key: "s",
+    name: "Save this view as a picture",
+    act: () => act(app, "s"),
+    shown: () => !isStudy(app),
+  });
   const keys = toolButton(app, { text: "Keys", key: "?", name: "List of keys", act: () => act(app, "?") });
   keys.setAttribute("aria-expanded", "false");
   app.keysButton = keys;
-  return [pixels, save, keys];
+  return [why, pixels, save, keys];
 }
 
 function buildKeyList(app) {
@@ -145,10 +158,11 @@ function buildKeyList(app) {
   box.setAttribute("aria-label", "Keys");
   box.hidden = true;
   const list = element("dl");
-  for (const [keys, text, isOfStacks] of KEYS) {
+  for (const [keys, text, isHere] of KEYS) {
     for (const button of [element("dt", "", keys), element("dd", "", text)]) {
       list.append(button);
-      if (isOfStacks) app.controls.push({ button, shown: () => isStack(app.scene) });
+      if (isHere) app.controls.push({ button, shown: () => isHere(app) });
+      if (NOT_IN_STUDIES.has(keys)) app.controls.push({ button, shown: () => !isStudy(app) });
     }
   }
   box.append(list, element("p", "", "Keys act while the focus is in the viewer."));

@@ -76,8 +76,10 @@ function checkHeader(header) {
   need(header.panels.length > 0 && header.panels.length <= 24, "panels");
   need(header.map && isColours(header.map.stops) && header.map.stops.length > 1, "map");
   need(isColours(Object.values(header.errors)), "errors");
+  need(isColours(header.votes) && header.votes.length > 1, "votes");
   need(header.classes.every((one) => isText(one.name) && isColours([one.colour])), "classes");
   need(isStyle(header.reference_style), "reference_style");
+  need(["", "button", "click"].includes(header.asks), "asks");
   header.panels.forEach(checkPanel);
   const { slices } = header;
   need(slices && isNumbers(slices.indices) && slices.indices.length > 0, "slices");
@@ -93,7 +95,7 @@ function checkPanel(panel) {
   need(isNumbers(panel.probability), "probability");
   need(isStyle(panel), "style");
   if (panel.heat === null) return;
-  need(isText(panel.heat.label) && isText(panel.heat.words), "heat");
+  need(["label", "words", "stamp"].every((name) => isText(panel.heat[name])), "heat");
   need(isNumber(panel.heat.limit) && isNumber(panel.heat.peak) && panel.heat.limit >= 0, "heat");
 }
 

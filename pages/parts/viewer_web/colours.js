@@ -13,6 +13,8 @@ function rampColour(stops, share) {
   return from.map((value, i) => value + (to[i] - value) * (place - index));
 }
 
+const colourText = (rgb) => `#${rgb.map((value) => Math.round(value).toString(16).padStart(2, "0")).join("")}`;
+
 function makeCanvas(width, height) {
   const canvas = document.createElement("canvas");
   canvas.width = Math.max(1, Math.round(width));

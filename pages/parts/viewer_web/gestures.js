@@ -137,6 +137,17 @@ function markAt(app, index, { x, y }) {
   const cross = [Math.floor((x - place.left) / place.scale), Math.floor((y - place.top) / place.rise)];
   if (cross[0] < 0 || cross[1] < 0 || cross[0] >= picture.width || cross[1] >= picture.height) return;
   change(app, { cross });
+  if (app.scene.header.asks === "click") ask(app);
+}
+
+// "Why this pixel?": the marked place as shares of the picture, where the page takes such questions.
+function ask(app) {
+  const { header } = app.scene;
+  if (!header.asks || !app.state.cross) return false;
+  const [x, y] = shareAt(app.scene, app.state.cross);
+  app.asked = (app.asked ?? 0) + 1; // the same place may be asked about again
+  app.setTriggerValue("target", { token: header.token, slice: sliceNumber(app), x, y, count: app.asked });
+  return true;
 }
 
 function moveCross(app, dx, dy) {
@@ -178,6 +189,7 @@ function pressKey(app, event) {
     jump(app, key === "t" ? "tumour" : "dispute", event.shiftKey ? -1 : 1);
     return true;
   }
+  if (key === "Enter" && isOnCanvas) return ask(app);
   if (/^[1-5]$/.test(key)) return choosePreset(app, Number(key) - 1);
   if (key === "h") {
     if (!event.repeat) setHeld(app, true);

@@ -1,7 +1,7 @@
 // The viewer itself: its state, how it changes, and the one function that Streamlit calls.
 
 const SETTLED = 250; // ms after the last change until the view is reported
-const OPENING = { outline: 1, fill: 0.4, error: 0.65, probability: 1, heatmap: 0.9 };
+const OPENING = { outline: 1, fill: 0.4, error: 0.65, probability: 1, votes: 0.6, heatmap: 0.9 };
 const apps = new WeakMap();
 
 function makeApp(root) {
@@ -22,6 +22,7 @@ function makeApp(root) {
       reference: true,
       detail: false,
       pixels: false,
+      texts: true,
       linked: true,
       keys: false,
       enlarged: null,
@@ -30,6 +31,7 @@ function makeApp(root) {
       slice: 0, // a place in the stack
       shown: 0, // 0: all classes, else one label value
       window: null,
+      gamma: 1, // of pictures without a window
     },
   };
   root.setAttribute("role", "group");
@@ -60,25 +62,33 @@ function buildApp(app) {
   app.strip = buildStrip(app);
   const body = element("div", "body");
   body.append(app.strip, app.grid);
-  app.root.replaceChildren(app.status, app.bar, app.keyList, app.legend, body, app.reading, app.live);
+  const grip = element("p", "grip", "Drag here to scroll the page"); // a finger on a picture does something else
+  grip.setAttribute("aria-hidden", "true");
+  app.root.replaceChildren(app.status, app.bar, app.keyList, app.legend, body, grip, app.reading, app.live);
 }
 
+// Zoom and position are kept from case to case where the pictures lie on the same grid.
+const isAlike = (a, b) => Boolean(a) && ["width", "height", "tall"].every((side) => a.picture[side] === b.picture[side]);
+
 function showStack(app, stack) {
-  const before = app.stack && app.stack.header;
+  const old = app.stack;
+  const before = old && old.header;
   const { header } = stack;
   app.stack = stack;
   if (!app.bar) buildApp(app);
   const isAsked = !before || before.mode !== header.mode;
   if (isAsked && MODES.some((mode) => mode.name === header.mode)) app.state.mode = header.mode;
   if (!before || before.token !== header.token) {
-    resetView(app);
+    if (!isAlike(old, stack)) resetView(app);
+    app.state.cross = null;
     openingPlace(app);
+    if (before) keepAddress(app);
   }
   app.state.slice = Math.min(app.state.slice, stack.picture.n - 1);
   app.state.shown = Math.min(app.state.shown, header.classes.length);
   chooseScene(app);
   const { scene } = app;
-  if (app.state.mode === "heatmap" && !hasHeat(scene)) app.state.mode = "outline";
+  if (!isOffered(app, app.state.mode)) app.state.mode = "outline";
   if (app.state.enlarged !== null && !scene.panels[app.state.enlarged]) app.state.enlarged = null;
   app.state.active = Math.min(app.state.active, scene.panels.length - 1);
   app.status.hidden = true;
@@ -144,66 +154,6 @@ function change(app, patch) {
   scheduleReport(app);
 }
 
-function setMode(app, mode) {
-  if (mode === "heatmap" && !hasHeat(app.scene)) return false;
-  change(app, { mode, hidden: false });
-  return true;
-}
-
-function setOpacity(app, value) {
-  const kept = Math.min(1, Math.max(0, Math.round(20 * value) / 20));
-  change(app, { opacity: { ...app.state.opacity, [app.state.mode]: kept } });
-}
-
-function setHeld(app, held) {
-  if (app.state.held === held || !app.scene) return;
-  app.state.held = held;
-  refresh(app);
-}
-
-function setEnlarged(app, index) {
-  change(app, { enlarged: app.state.enlarged === null ? index : null, active: index });
-  layOut(app);
-}
-
-function setLinked(app, linked) {
-  if (linked) app.view = { ...viewOf(app, app.state.active) };
-  else app.views = app.scene.panels.map(() => ({ ...app.view }));
-  change(app, { linked });
-}
-
-const ACTIONS = {
-  a: (app) => ["probability", "heatmap"].includes(app.state.mode) && change(app, { detail: !app.state.detail }),
-  x: (app) => change(app, { hidden: !app.state.hidden }),
-  y: (app) => app.scene.reference && change(app, { reference: !app.state.reference }),
-  m: (app) => nextShown(app),
-  l: (app) => setLinked(app, !app.state.linked),
-  u: (app) => change(app, { pixels: !app.state.pixels }),
-  z: (app) => app.scene.panels.length > 1 && setEnlarged(app, app.state.active),
-  s: (app) => saveView(app),
-  "[": (app) => setOpacity(app, app.state.opacity[app.state.mode] - 0.1),
-  "]": (app) => setOpacity(app, app.state.opacity[app.state.mode] + 0.1),
-  "+": (app) => zoomByKey(app, 1.25),
-  "=": (app) => zoomByKey(app, 1.25),
-  "-": (app) => zoomByKey(app, 0.8),
-  "0": (app) => {
-    resetView(app);
-    choosePreset(app, 0);
-    change(app, {});
-  },
-  "?": (app) => change(app, { keys: !app.state.keys }),
-  Escape: (app) => {
-    if (app.state.keys) change(app, { keys: false });
-    app.bar.querySelector("[aria-pressed=true]").focus();
-  },
-};
-
-function act(app, key) {
-  if (!Object.hasOwn(ACTIONS, key)) return false;
-  ACTIONS[key](app);
-  return true;
-}
-
 // What Python gets to know, once things are at rest; the same view is not reported twice.
 function scheduleReport(app) {
   clearTimeout(app.reportTimer);
@@ -262,18 +212,19 @@ async function takeBytes(app, bytes, isAgain = false) {
   }
 }
 
-export default function viewer({ data, parentElement, setStateValue }) {
+export default function viewer({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".viewer");
   if (!root) return undefined;
   if (!apps.has(root)) apps.set(root, makeApp(root));
   const app = apps.get(root);
-  app.setStateValue = setStateValue;
+  Object.assign(app, { setStateValue, setTriggerValue });
   takeBytes(app, data);
   return () => {
     app.observer.disconnect();
     document.removeEventListener("triptych-feed", app.onFeed);
     window.removeEventListener("resize", app.onResize);
     clearTimeout(app.reportTimer);
+    clearTimeout(app.addressTimer);
     clearTimeout(app.pressTimer);
     cancelAnimationFrame(app.frame);
     apps.delete(root);

@@ -41,7 +41,7 @@ function paintPanel(context, box, ratio, scene, panel, view, state) {
   context.beginPath();
   context.rect(place.left, place.top, place.width, place.height);
   context.clip();
-  paintRaster(pen, greyRaster(scene, state.window), 1, state.pixels && place.scale > 1);
+  paintRaster(pen, greyRaster(scene, state), 1, state.pixels && place.scale > 1);
   if (!state.hidden && !state.held) paintOverlay(pen);
   context.restore();
   const marks = marksSheet(pen);
@@ -62,7 +62,7 @@ function paintOverlay(pen) {
   if (isLinesOnly) reference();
   OVERLAYS[state.mode](pen);
   if (!isLinesOnly) reference();
-  if (state.mode === "heatmap") paintOutline(pen, panel.labels, panel, 1);
+  if (["votes", "heatmap"].includes(state.mode)) paintOutline(pen, panel.labels, panel, 1);
 }
 
 const lineWidth = (box) => (box.width >= LARGE ? 2 : LINE);
@@ -72,6 +72,7 @@ const OVERLAYS = {
   fill: (pen) => paintClasses(pen),
   error: (pen) => paintErrors(pen),
   probability: (pen) => paintProbability(pen),
+  votes: (pen) => paintVotes(pen),
   heatmap: (pen) => paintHeat(pen),
 };
 
@@ -147,6 +148,16 @@ function paintErrors(pen) {
   }
 }
 
+const voteColour = ({ header }, count, of) => colourText(rampColour(header.votes, of < 2 ? 1 : (count - 1) / (of - 1)));
+
+function paintVotes(pen) {
+  votePaths(pen.scene).forEach((path, i, all) => {
+    const colour = voteColour(pen.scene, i + 1, all.length);
+    fillRegion(pen, path, colour);
+    strokeLine(pen, path, { colour, dash: [], width: 1, casing: null, strength: pen.strength });
+  });
+}
+
 function paintProbability(pen) {
   const { panel, scene, state } = pen;
   if (!panel.probability) return;
@@ -200,70 +211,4 @@ function paintCells({ context, place, strength }, { width, height }) {
   context.lineWidth = 0.5;
   context.strokeStyle = `rgba(255, 255, 255, ${0.4 * strength})`;
   context.stroke();
-}
-
-// Letters and place are the same on all panels of a frame: written once, on a sheet that is laid over each.
-function marksSheet({ box, ratio, scene, state }) {
-  const { stack } = scene;
-  const places = isStack(scene) ? placeLines(scene, state) : [];
-  if (!scene.header.orientation && places.length === 0) return null;
-  const look = [box.width, box.height, ratio, ...places].join("|");
-  if (stack.marks?.look === look) return stack.marks.canvas;
-  stack.marks ??= { canvas: makeCanvas(1, 1) };
-  stack.marks.look = look;
-  const { canvas } = stack.marks;
-  canvas.width = Math.round(box.width * ratio); // this clears it
-  canvas.height = Math.round(box.height * ratio);
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  if (scene.header.orientation) paintLetters(context, box);
-  context.textAlign = "left";
-  places.forEach((text, line) => cased(context, text, 7, 12 + 15 * line, "11px sans-serif"));
-  return canvas;
-}
-
-// R, L, A, P at the four sides: the patient's right is on the left of the screen.
-function paintLetters(context, box) {
-  const spots = [["R", 10, box.height / 2], ["L", box.width - 10, box.height / 2]];
-  spots.push(["A", box.width / 2, 12], ["P", box.width / 2, box.height - 12]);
-  context.textAlign = "center";
-  for (const [letter, x, y] of spots) cased(context, letter, x, y, "600 12px sans-serif");
-}
-
-function cased(context, text, x, y, font) {
-  context.font = font;
-  context.textBaseline = "middle";
-  context.lineWidth = 3;
-  context.lineJoin = "round";
-  context.strokeStyle = "#000";
-  context.strokeText(text, x, y);
-  context.fillStyle = "#fff";
-  context.fillText(text, x, y);
-}
-
-// Slice, position and window, in the upper left corner of every panel.
-function placeLines(scene, state) {
-  const grey = state.window ? `W ${state.window.width} L ${state.window.level}` : "";
-  return [sliceWords(scene), placeWords(scene), grey].filter(Boolean);
-}
-
-// The marked pixel in every panel; the lines leave a gap so that what is looked at stays visible.
-function paintCross({ context, box, place, state }) {
-  const x = place.left + (state.cross[0] + 0.5) * place.scale;
-  const y = place.top + (state.cross[1] + 0.5) * place.rise;
-  const gap = Math.max(6, place.scale);
-  context.beginPath();
-  for (const [from, to] of [[0, x - gap], [x + gap, box.width]]) {
-    context.moveTo(from, y);
-    context.lineTo(to, y);
-  }
-  for (const [from, to] of [[0, y - gap], [y + gap, box.height]]) {
-    context.moveTo(x, from);
-    context.lineTo(x, to);
-  }
-  for (const [width, colour] of [[2.5, "rgba(0, 0, 0, 0.6)"], [1, "rgba(255, 255, 255, 0.85)"]]) {
-    context.lineWidth = width;
-    context.strokeStyle = colour;
-    context.stroke();
-  }
 }

@@ -52,7 +52,6 @@ function syncPanels(app) {
 
 function refreshPanels(app) {
   const { scene, state } = app;
-  const isShared = sharedScale(scene) !== null;
   scene.panels.forEach((panel, index) => {
     const shown = app.panels[index];
     const isLarge = state.enlarged === index;
@@ -63,6 +62,7 @@ function refreshPanels(app) {
     shown.reason.hidden = shown.reason.textContent === "";
     shown.badge.hidden = !(heats && panel.heat.redundant);
     setText(shown.subtitle, subtitleFor(scene, panel));
+    shown.notes.hidden = panel.isElsewhere;
     shown.figure.hidden = state.enlarged !== null && !isLarge;
     shown.enlarge.hidden = scene.panels.length === 1;
     const name = isLarge ? "Back to all panels, key Z" : `Enlarge ${panel.title}, key Z`;
@@ -71,9 +71,9 @@ function refreshPanels(app) {
       shown.enlarge.setAttribute("aria-label", name);
       shown.enlarge.title = name;
     }
-    const own = heats && !isShared && hasMap(panel);
-    const wanted = own ? JSON.stringify([panel.heat.limit, panel.heat.label, scene.header.map]) : "";
-    if (shown.barShown !== wanted) shown.bar.replaceChildren(...(own ? [colourBar(panel.heat, scene.header.map)] : []));
+    const own = state.mode === "heatmap" ? barOf(scene, index) : null;
+    const wanted = own ? JSON.stringify([own.limit, own.label, scene.header.map]) : "";
+    if (shown.barShown !== wanted) shown.bar.replaceChildren(...(own ? [colourBar(own, scene.header.map)] : []));
     shown.barShown = wanted;
   });
 }
@@ -105,7 +105,7 @@ function layOut(app) {
   const columns = columnsFor(width - beside, count, isLarge ? 1 : scene.header.columns, app.isNarrow);
   grid.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
   app.root.classList.toggle("narrow", app.isNarrow);
-  app.root.classList.toggle("lettered", scene.header.orientation === true);
+  app.root.classList.toggle("lettered", state.texts);
   const gap = 12;
   const each = (width - beside - gap * (columns - 1)) / columns;
   const height = heightFor(each, Math.ceil(count / columns), scene.picture, isLarge, columns === 1 && count > 1);

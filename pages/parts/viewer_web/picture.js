@@ -31,8 +31,10 @@ function stripLines(app) {
     `Triptych · ${header.caption} · ${mode} · ${views} · ${overlay}`,
     isStack(scene) ? [sliceWords(scene), placeWords(scene), windowWords(state), gridWords(scene)].filter(Boolean).join(" · ") : "",
     [...new Set(shown.filter((panel) => panel.run).map((panel) => `${panel.network}: ${panel.run}`))].join("  ·  "),
+    ...(state.mode === "heatmap" ? shown.filter((panel) => panel.heat).map((panel) => `${panel.network}: ${panel.heat.stamp}`) : []),
     scale ? `Colours ${header.map.name}: ${scale.label}, full colour at ${inDigits(scale.limit)}` : "",
     state.cross ? commonReading(scene, state) : pixelWords(scene),
+    state.window || state.gamma === 1 ? "" : `Grey scale: gamma ${state.gamma}`,
     `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`,
     header.notice,
   ].filter(Boolean);
@@ -69,7 +71,8 @@ function planSheet(app) {
   pen.font = fontOf(app, 12);
   const scale = state.mode === "heatmap" ? sharedScale(scene) : null;
   const hasBars = state.mode === "heatmap" && scale === null;
-  const notes = shown.map((index) => scene.panels[index].notes.flatMap((note) => wrapText(pen, note, box.width)));
+  const notesOf = ({ isElsewhere, notes: lines }) => (isElsewhere ? [] : lines);
+  const notes = shown.map((index) => notesOf(scene.panels[index]).flatMap((note) => wrapText(pen, note, box.width)));
   const spots = [];
   let top = PAGE.edge;
   for (let first = 0; first < shown.length; first += columns) {
@@ -121,14 +124,15 @@ function drawSheetPanel(app, context, { index, x, y, notes }, hasBar, ratio) {
   context.font = fontOf(app, 12);
   const lines = words.flatMap((text) => wrapText(context, text, box.width - 16));
   lines.forEach((line, i) => {
-    const base = top + box.height - (scene.header.orientation ? 28 : 8) - (lines.length - 1 - i) * PAGE.line;
+    const base = top + box.height - (state.texts ? 28 : 8) - (lines.length - 1 - i) * PAGE.line;
     context.fillStyle = "rgba(0, 0, 0, 0.72)";
     context.fillRect(x, base - 13, context.measureText(line).width + 16, PAGE.line);
     context.fillStyle = "#fff";
     context.fillText(line, x + 8, base);
   });
   let under = top + box.height + 6;
-  if (hasBar && hasMap(panel)) drawSheetScale(app, context, panel.heat, x, under);
+  const bar = hasBar ? barOf(scene, index) : null;
+  if (bar) drawSheetScale(app, context, bar, x, under);
   if (hasBar) under += PAGE.bar;
   context.fillStyle = INK;
   context.font = fontOf(app, 12);

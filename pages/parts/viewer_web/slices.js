@@ -69,7 +69,14 @@ function jump(app, what, way) {
   else announce(app, `No ${way > 0 ? "further" : "earlier"} slice with ${what === "tumour" ? "tumour" : "large disagreement"}.`);
 }
 
-const windowsOf = (app) => (app.stack ? app.stack.header.slices.windows : []);
+const GREYS = [
+  { name: "as acquired", gamma: 1 },
+  { name: "brighter, gamma 0.7", gamma: 0.7 },
+  { name: "darker, gamma 1.4", gamma: 1.4 },
+]; // of pictures that have no scale in HU
+
+// What the keys 1 to 5 choose from: windows of a CT, gammas of any other picture.
+const presetsOf = (app) => (app.state.window ? app.stack.header.slices.windows : GREYS);
 
 function setWindow(app, width, level) {
   if (!app.state.window) return;
@@ -78,15 +85,18 @@ function setWindow(app, width, level) {
 }
 
 function choosePreset(app, place) {
-  const preset = windowsOf(app)[place];
-  if (preset) setWindow(app, preset.width, preset.level);
+  const preset = presetsOf(app)[place];
+  if (preset?.gamma) change(app, { gamma: preset.gamma });
+  else if (preset) setWindow(app, preset.width, preset.level);
   return Boolean(preset);
 }
 
 // Which preset is set, -1 for one of the reader's own.
 function presetOf(app) {
-  const { window: now } = app.state;
-  return windowsOf(app).findIndex((one) => now && Math.round(one.width) === now.width && Math.round(one.level) === now.level);
+  const { window: now, gamma } = app.state;
+  return presetsOf(app).findIndex((one) => (now
+    ? Math.round(one.width) === now.width && Math.round(one.level) === now.level
+    : one.gamma === gamma));
 }
 
 // Sideways: width, by a share of itself; up and down: level.
@@ -115,7 +125,7 @@ const nearestPlace = (indices, wanted) => indices.reduce(
 // Slice, window, class and mode to open a case with: its address, what this tab showed of it last, its start.
 function openingPlace(app) {
   const { header } = app.stack;
-  const asked = isAddressOf(header.token) ? new URLSearchParams(location.search) : new URLSearchParams();
+  const asked = isAddressOf(header) ? new URLSearchParams(location.search) : new URLSearchParams();
   const kept = globalThis.triptychKept?.get(header.token) ?? {};
   const number = /^\d{1,5}$/.test(asked.get("k") ?? "") ? Number(asked.get("k")) : kept.slice ?? header.slices.start;
   app.state.slice = nearestPlace(header.slices.indices, number);
@@ -126,17 +136,19 @@ function openingPlace(app) {
   else app.state.window ??= { width: first.width, level: first.level };
   const [, own] = (asked.get("win") ?? "").match(/^(\d{1,4}_-?\d{1,4})$/) ?? [];
   if (own) setWindowQuietly(app, ...own.split("_").map(Number));
-  const preset = header.slices.windows[Number(asked.get("win")) - 1];
-  if (preset) setWindowQuietly(app, preset.width, preset.level);
+  const preset = presetsOf(app)[Number(asked.get("win")) - 1];
+  if (preset?.gamma) app.state.gamma = preset.gamma;
+  else if (preset) setWindowQuietly(app, preset.width, preset.level);
   const mode = MODES.find(({ name }) => (SHORT[name] ?? name) === asked.get("view"));
-  if (mode && isStack({ stack: app.stack })) app.state.mode = mode.name;
+  if (mode) app.state.mode = mode.name;
 }
 
 function setWindowQuietly(app, width, level) {
   if (app.state.window && width > 0) app.state.window = { width: Math.round(width), level: Math.round(level) };
 }
 
-function isAddressOf(token) {
+function isAddressOf({ token, outlines_only: isStudy }) {
+  if (isStudy) return false; // a study's address names no slice: the next case must not open where this one ended
   const named = new URLSearchParams(location.search).get("case");
   return named === null || token.split("/").includes(named);
 }
@@ -146,13 +158,23 @@ function writeAddress(app) {
   const { header } = app.stack;
   globalThis.triptychKept ??= new Map();
   globalThis.triptychKept.set(header.token, { slice: sliceNumber(app) });
-  if (!isStack(app.scene) || !isAddressOf(header.token)) return;
+  if (!isAddressOf(header)) return;
   const address = new URL(location.href);
   const { window: now, mode } = app.state;
   const preset = presetOf(app);
-  address.searchParams.set("k", String(sliceNumber(app)));
-  if (now) address.searchParams.set("win", preset >= 0 ? String(preset + 1) : `${now.width}_${now.level}`);
-  address.searchParams.set("view", SHORT[mode] ?? mode);
-  address.searchParams.set("cls", shownName(app));
+  const isPlain = !isStack(app.scene); // a picture opens as it is: only what was changed is named
+  const put = (name, value, isNamed) => (isNamed
+    ? address.searchParams.set(name, value)
+    : address.searchParams.delete(name));
+  put("k", String(sliceNumber(app)), !isPlain);
+  put("win", preset >= 0 ? String(preset + 1) : `${now?.width}_${now?.level}`, now || preset > 0);
+  put("view", SHORT[mode] ?? mode, !isPlain || mode !== header.mode);
+  put("cls", shownName(app), !isPlain || app.state.shown > 0);
   if (address.href !== location.href) history.replaceState(history.state, "", address);
+}
+
+// After a change of case the new address gets what is kept from the last one, without a report.
+function keepAddress(app) {
+  clearTimeout(app.addressTimer);
+  app.addressTimer = setTimeout(() => app.scene && writeAddress(app), SETTLED);
 }

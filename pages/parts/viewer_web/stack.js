@@ -102,26 +102,27 @@ const hasUnits = (scene) => scene.header.slices.spacing.length === 2;
 // Behind every length and area of a case whose file has no geometry of its own.
 const doubt = (scene) => (scene.header.slices.mm_note ? " (not measured)" : "");
 
-// 65536 greys, one for every 16-bit value; without a window the value is the grey.
-function greyTable(window) {
+// 65536 greys, one for every 16-bit value; without a window the value is the grey, bent by gamma.
+function greyTable(window, gamma) {
   const table = new Uint32Array(65536);
   const low = window ? window.level - window.width / 2 : 0;
   const scale = window ? 255 / window.width : 1;
   for (let i = 0; i < 65536; i += 1) {
     const value = i < 32768 ? i : i - 65536;
-    const grey = Math.min(255, Math.max(0, Math.round((value - low) * scale)));
+    const share = Math.min(1, Math.max(0, ((value - low) * scale) / 255));
+    const grey = Math.round(255 * share ** gamma);
     table[i] = 0xff000000 | (grey * 0x010101);
   }
   return table;
 }
 
 // The picture as greys: one raster for all panels, renewed when slice or window change.
-function greyRaster(scene, window) {
+function greyRaster(scene, { window, gamma }) {
   const { stack, picture, k } = scene;
-  const look = window ? `${window.width} ${window.level}` : "";
+  const look = window ? `${window.width} ${window.level}` : `gamma ${gamma}`;
   stack.raster ??= makeRaster(picture.width, picture.height);
   const { raster } = stack;
-  if (raster.look !== look) Object.assign(raster, { look, table: remembered("grey", look, () => greyTable(window)), k: -1 });
+  if (raster.look !== look) Object.assign(raster, { look, table: remembered("grey", look, () => greyTable(window, window ? 1 : gamma)), k: -1 });
   if (raster.k === k) return raster.canvas;
   const { words, table } = raster;
   const { values } = picture;

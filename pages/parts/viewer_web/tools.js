@@ -1,4 +1,4 @@
-// The toolbar of a stack: jumps, the class shown, the window. Hidden for a single picture.
+// Toolbar: jumps in a stack, the class shown, the grey scale.
 
 function buildStackTools(app) {
   return [buildJumps(app), buildShown(app), buildWindow(app)];
@@ -37,14 +37,13 @@ function buildShown(app) {
 
 function buildWindow(app) {
   const select = element("select", "tool");
-  select.setAttribute("aria-label", "Window of the grey scale, keys 1 to 5");
+  select.title = "Grey scale";
   select.onchange = () => choosePreset(app, Number(select.value));
   const label = element("label", "window");
-  label.append(element("span", "", "Window"), select);
+  app.windowWord = element("span", "", "Window");
+  label.append(app.windowWord, select);
   app.windowSelect = select;
-  const group = toolGroup("Window", label);
-  app.controls.push({ button: group, shown: () => app.state.window !== null });
-  return group;
+  return toolGroup("Grey scale", label);
 }
 
 function refreshStackTools(app) {
@@ -52,9 +51,11 @@ function refreshStackTools(app) {
   const name = shown === 0 ? "All classes" : `Only ${app.stack.header.classes[shown - 1]?.name ?? ""}`;
   setText(app.shownButton.firstChild, name);
   app.shownButton.setAttribute("aria-label", `Class shown: ${name.toLowerCase()}, key M`);
-  if (!app.state.window) return;
   const select = app.windowSelect;
-  const names = windowsOf(app).map((one, i) => `${i + 1} ${one.name} ${one.width}/${one.level}`);
+  const hasWindow = app.state.window !== null;
+  const names = presetsOf(app).map((one, i) => `${i + 1} ${one.name}${hasWindow ? ` ${one.width}/${one.level}` : ""}`);
+  setText(app.windowWord, hasWindow ? "Window" : "Grey");
+  select.setAttribute("aria-label", `${hasWindow ? "Window of the grey scale" : "Grey scale"}, keys 1 to ${names.length}`);
   const wanted = JSON.stringify(names);
   if (select.dataset.shown !== wanted) {
     const options = [...names, "Own"].map((text, i) => {
@@ -63,6 +64,7 @@ function refreshStackTools(app) {
       return option;
     });
     options.at(-1).disabled = true;
+    if (!hasWindow) options.pop();
     select.replaceChildren(...options);
     select.dataset.shown = wanted;
   }

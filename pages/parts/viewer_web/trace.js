@@ -43,6 +43,23 @@ function errorPaths(scene, panel) {
   });
 }
 
+// Those who vote: the networks with an outline, each once.
+const votersOf = (scene) => networksOf(scene).filter((panel) => panel.labels);
+
+// Where one, two ... all of the networks mark the class asked about.
+function votePaths(scene) {
+  return once(scene, "votes", () => {
+    const voters = votersOf(scene);
+    const { picture, place } = scene;
+    const counts = workingArray("votes", Uint8Array, picture.values.length, 0);
+    counts.fill(0, 0, picture.values.length);
+    for (const { labels } of voters) {
+      for (let i = 0; i < labels.values.length; i += 1) if (labels.values[i] > place) counts[i] += 1;
+    }
+    return voters.map((_, i) => regionPath(picture, counts, i + 1, i + 1));
+  });
+}
+
 function levelPath(scene, panel, { name, value }) {
   return once(panel, name, () => {
     const { values, width, height } = panel.probability;
@@ -57,13 +74,14 @@ const TRACES = {
   fill: (scene, panel) => (panel.labels ? scene.header.classes.map((_, i) => () => classPath(panel, i + 1)) : []),
   error: (scene, panel) => (panel.labels && scene.reference ? [() => errorPaths(scene, panel)] : []),
   probability: (scene, panel) => (panel.probability ? LEVELS.map((level) => () => levelPath(scene, panel, level)) : []),
+  votes: (scene) => [() => votePaths(scene)],
   heatmap: () => [],
 };
 
 // Everything that a slice needs traced in this mode, in pieces of about a millisecond.
 function tracesOf(scene, state) {
   const inmost = inmostOf(scene, state);
-  const isOutlined = (panel) => panel.is_reference || ["outline", "heatmap"].includes(state.mode);
+  const isOutlined = (panel) => panel.is_reference || ["outline", "votes", "heatmap"].includes(state.mode);
   const outlined = [scene.reference, ...scene.panels.filter(isOutlined).map((panel) => panel.labels)].filter(Boolean);
   const others = scene.panels.filter((panel) => !panel.is_reference);
   return [

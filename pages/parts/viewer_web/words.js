@@ -5,32 +5,42 @@ const MODES = [
   { name: "fill", title: "Fill", key: "f" },
   { name: "error", title: "Error", key: "e" },
   { name: "probability", title: "Probability", key: "b" },
+  { name: "votes", title: "Votes", key: "v" },
   { name: "heatmap", title: "Heatmap", key: "g" },
 ];
 
+const ofStacks = (app) => isStack(app.scene);
+const ofWindows = (app) => app.state.window !== null;
+
+// Keys, what they do, and where this is not always so: for which cases.
 const KEYS = [
-  ["O F E B G", "outline, fill, error, probability, heatmap"],
+  ["O F E B V G", "outline, fill, error, probability, votes, heatmap"],
   ["A", "detail: shading of the probability, cells of the heatmap"],
   ["[  ]", "opacity down, up by 10 %"],
   ["H held", "hide all overlays while held; X hides them until pressed again"],
   ["Y", "reference outline on the other panels"],
-  ["wheel, ↑ ↓", "slice before, after; Page ↑ ↓ by ten; Home, End: first, last", true],
-  ["T, D", "next slice with tumour, with large disagreement (upper tenth); with Shift: previous", true],
-  ["1 to 5", "window: soft tissue, liver, liver portal venous, bone, what the model saw", true],
-  ["Shift + drag", "window width (sideways), level (up and down); also with the right button", true],
-  ["M", "class shown: all, liver, tumour", true],
+  ["wheel, ↑ ↓", "slice before, after; Page ↑ ↓ by ten; Home, End: first, last", ofStacks],
+  ["T, D", "next slice with tumour, with large disagreement (upper tenth); with Shift: previous", ofStacks],
+  ["1 to 5", "window: soft tissue, liver, liver portal venous, bone, what the model saw", ofWindows],
+  ["1 to 3", "grey: as acquired, brighter (gamma 0.7), darker (gamma 1.4)", (app) => !ofWindows(app)],
+  ["Shift + drag", "window width (sideways), level (up and down); also with the right button", ofWindows],
+  ["M", "class shown: all, or one alone", (app) => app.stack.header.classes.length > 1],
   ["+  −", "zoom; also Ctrl + wheel, or pinch"],
   ["drag", "move the picture"],
-  ["0", "reset zoom, position and crosshair"],
+  ["0", "reset zoom, position, crosshair and grey scale"],
   ["click", "crosshair in all panels, with the values there; Shift + arrows move it"],
+  ["W, Enter", "ask why the networks say what they say at the crosshair", (app) => app.stack.header.asks !== ""],
   ["double click", "one panel large, and back; also Z"],
   ["← →", "neighbouring panel"],
   ["L", "link: all panels move together"],
   ["U", "picture smooth, or as single pixels"],
+  ["I", "letters, numbers and scale bar on the picture: on, off"],
   ["S", "save this view as a picture"],
   ["?", "this list"],
   ["Esc", "close this list; go to the toolbar"],
 ];
+
+const NOT_IN_STUDIES = new Set(["O F E B V G", "A", "S"]); // readers of a study see outlines, and save nothing
 
 // How many pixels a label map marks.
 const isMarked = (labels) => once2(labels, "marked", () => {
@@ -47,6 +57,7 @@ function once2(part, name, make) {
 // Why a panel shows nothing (or less than expected) in this mode; empty when it speaks for itself.
 function reasonFor(scene, panel, state) {
   if (panel.is_reference) {
+    if (!panel.labels && scene.header.outlines_only) return ""; // a study may not show it: nothing covers the picture
     if (!panel.labels) return panel.message || "No reference outline for this picture.";
     return isMarked(panel.labels) ? "" : panel.message || "The reference marks nothing in this picture.";
   }
@@ -59,7 +70,12 @@ const markedReason = (panel, scene) => {
   return isStack(scene) ? "Marks nothing in this slice." : panel.message || "Marks nothing in this picture.";
 };
 
+const noneMarked = (panel, scene) => (panel.labels && !votersOf(scene).some(({ labels }) => isMarked(labels))
+  ? "No network marks anything here."
+  : markedReason(panel, scene));
+
 const REASONS = {
+  votes: noneMarked,
   outline: markedReason,
   fill: markedReason,
   error: (panel, scene) => {
@@ -117,6 +133,11 @@ const LEGENDS = {
     ...LEVELS.map(({ dash, name }) => ({ kind: "line", colour: "#fff", dash, text: `p${classWord(scene)} = ${name}` })),
     ...(state.detail ? [{ kind: "ramp", colour: "#fff", text: "p from 0 to 1, in the panel's colour" }] : []),
   ],
+  votes: (scene, state, networks) => [
+    ...votersOf(scene).map((_, i, { length }) => (
+      { kind: "area", colour: voteColour(scene, i + 1, length), text: `${i + 1} of ${length} ${classWord(scene)}`.trim() })),
+    ...networks,
+  ],
   heatmap: (scene, state, networks) => [
     ...networks,
     ...(state.detail ? [] : [{ kind: "thin", colour: "#fff", text: "25, 50, 75 % of full colour" }]),
@@ -136,6 +157,18 @@ function sharedScale(scene) {
   const heats = scene.panels.filter(hasMap).map((panel) => panel.heat);
   const isShared = heats.every((heat) => heat.limit === heats[0].limit && heat.label === heats[0].label);
   return heats.length && isShared ? heats[0] : null;
+}
+
+// The colour bar under a panel, where there is none for all: a row that shares a scale has one under its reference.
+function barOf(scene, index) {
+  if (sharedScale(scene)) return null;
+  const { panels } = scene;
+  const first = panels.findLastIndex((panel, at) => at <= index && panel.is_reference);
+  const after = panels.findIndex((panel, at) => at > Math.max(first, 0) && panel.is_reference);
+  const row = panels.slice(Math.max(first, 0), after === -1 ? panels.length : after);
+  const scale = first === -1 || row.filter(hasMap).length < 2 ? null : sharedScale({ panels: row });
+  if (scale) return index === first ? scale : null;
+  return hasMap(panels[index]) ? panels[index].heat : null;
 }
 
 // The values under the crosshair in one panel, in a few words.
@@ -165,7 +198,7 @@ function commonReading(scene, state) {
   const words = [`x ${x}, y ${y}`, ...lengthWords(scene, x, y)];
   words.push(state.window ? `${String(value).replace("-", "−")} HU` : `grey value ${value}`);
   if (scene.reference) words.push(`reference: ${labelAt(scene, scene.reference, state.cross)}`);
-  const voters = networksOf(scene).filter((panel) => panel.labels);
+  const voters = votersOf(scene);
   const votes = voters.filter((panel) => panel.labels.values[y * picture.width + x] > 0);
   if (voters.length) words.push(`marked by ${votes.length} of ${voters.length} networks`);
   for (const panel of networksOf(scene).filter((one) => one.probability)) {

@@ -216,7 +216,7 @@ def test_the_native_pictures_with_several_masks_are_read_whole(real_data: Path) 
     for case in cases[:6]:
         (raw,) = busi.read(case)
         parts = [
-            busi._mask(np.atleast_3d(np.asarray(Image.open(p).convert("L"))))[0].sum() for p in case.masks
+            busi.marked(np.atleast_3d(np.asarray(Image.open(p).convert("L"))))[0].sum() for p in case.masks
         ]
         assert raw.reference is not None
         assert max(parts) <= raw.reference.sum() <= sum(parts)

@@ -25,9 +25,12 @@ def itself(images):
     return images
 
 
-def ends(order, start, end, steps=64):
-    found = faithfulness.curve(start, end, order, itself, region(), 1, region(), steps)
-    return faithfulness.area(found.probability), faithfulness.area(found.dice)
+EVEN = np.linspace(0, 1, 65)
+
+
+def ends(order, start, end):
+    found = faithfulness.curve(start, end, order, itself, region(), 1, EVEN)
+    return faithfulness.area(found.probability, EVEN), faithfulness.area(found.dice, EVEN)
 
 
 def test_the_perfect_order_deletes_in_proportion_to_the_regions_area():
@@ -50,9 +53,9 @@ def test_a_constant_map_deletes_in_random_order():
 
 def test_the_outline_goes_with_the_pixels_that_draw_it():
     order = faithfulness.ranking(region().astype(float))
-    kept = np.maximum(1 - np.linspace(0, 1, 65) / SHARE, 0)  # of the region, as the perfect order takes it
+    kept = np.maximum(1 - EVEN / SHARE, 0)  # of the region, as the perfect order takes it
     assert ends(order, image(), np.zeros_like(image()))[1] == pytest.approx(
-        faithfulness.area(2 * kept / (1 + kept)), abs=1e-3
+        faithfulness.area(2 * kept / (1 + kept), EVEN), abs=1e-3
     )
 
 
@@ -76,19 +79,25 @@ def test_replacing_takes_every_channel_of_the_chosen_pixels():
 
 
 def test_the_area_of_a_straight_line_is_exact():
-    assert faithfulness.area(np.linspace(0, 1, 3)) == pytest.approx(0.5)
-    assert faithfulness.area(np.array([1.0, 0, 0, 0, 0])) == pytest.approx(1 / 8)
+    assert faithfulness.area(np.array(faithfulness.SHARES)) == pytest.approx(0.5)
+    assert faithfulness.area(np.array([1.0, 0, 0]), (0, 0.25, 1)) == pytest.approx(1 / 8)
+
+
+def test_few_shares_tell_nearly_what_fifty_steps_tell():
+    falling = [np.exp(-12 * np.array(shares)) for shares in (faithfulness.SHARES, np.linspace(0, 1, 51))]
+    fine = faithfulness.area(falling[1], np.linspace(0, 1, 51))
+    assert faithfulness.area(falling[0]) == pytest.approx(fine, abs=0.02)
 
 
 def test_nothing_to_average_over_is_refused():
     nowhere, order = np.zeros_like(region()), np.arange(SIZE**2)
     with pytest.raises(ValueError, match="region: expected at least one pixel"):
-        faithfulness.curve(image(), image(), order, itself, nowhere, 1, region())
+        faithfulness.curve(image(), image(), order, itself, nowhere, 1)
 
 
 def test_a_map_of_the_region_beats_its_opposite_on_blurred_pixels():
     good, bad = (
-        faithfulness.deletion_and_insertion(image(), sign * region(), itself, region(), 1, steps=10)
+        faithfulness.deletion_and_insertion(image(), sign * region(), itself, region(), 1)
         for sign in (1.0, -1.0)
     )
     assert good["deletion"] < bad["deletion"]
@@ -101,8 +110,8 @@ def test_of_several_classes_the_one_asked_about_is_followed():
     def three(images):
         return np.concatenate([1 - images, images / 4, 3 * images / 4], axis=-1)
 
-    found = faithfulness.deletion_and_insertion(image(), region() * 1.0, three, region(), 2, steps=8)
-    other = faithfulness.deletion_and_insertion(image(), region() * 1.0, three, region(), 1, steps=8)
+    found = faithfulness.deletion_and_insertion(image(), region() * 1.0, three, region(), 2)
+    other = faithfulness.deletion_and_insertion(image(), region() * 1.0, three, region(), 1)
     assert found["deletion"] == pytest.approx(3 * other["deletion"], rel=1e-6)
 
 
