@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import keras
 
 LARGEST = 1e6  # no trained weight comes near; a flipped exponent bit does
+SIGNIFICANT = 11  # bits of a published kernel, leading one included: those of half precision
+COMPRESSED_FROM = 1024  # values; a smaller array takes more room compressed
 GOLDEN_TOLERANCE = 1e-4  # between machines and backends, on CPU; measured 1e-6
 # Settings of a layer that change its arithmetic; all else (initialisers, names of variables) is left out.
 SETTINGS = (
@@ -82,16 +84,19 @@ def publish(folder: Path, best: Path, manifest: dict[str, Any]) -> None:
 
     ``best`` is a weights file of the same network; the final file is saved from a freshly built, uncompiled
     network, since one saved from a compiled network carries the optimiser's state and is three times as large.
+    The file is compressed, which saves a third where kernels are rounded as a training rounds them.
     """
     network = build(manifest["model"], manifest["network"])
     network.load_weights(best)
     _require_sane(network, manifest["name"])
-    temporary = folder / "publishing.weights.h5"
-    network.save_weights(temporary)
+    temporary, packed = folder / "publishing.weights.h5", folder / "packed.weights.h5"
     try:
-        content = temporary.read_bytes()
+        network.save_weights(temporary)
+        _pack(temporary, packed)
+        content = packed.read_bytes()
     finally:
-        temporary.unlink(missing_ok=True)
+        for file in (temporary, packed):
+            file.unlink(missing_ok=True)
     atomic.write_bytes(folder / places.WEIGHTS, content)
     atomic.write_array(folder / places.GOLDEN, golden_output(network))
     manifest["fingerprint"] = fingerprint(network)
@@ -103,6 +108,43 @@ def publish(folder: Path, best: Path, manifest: dict[str, Any]) -> None:
         "golden_sha256": atomic.sha256_file(folder / places.GOLDEN),
     }
     atomic.write_json(folder / "run.json", manifest)
+
+
+def rounded(weight: np.ndarray) -> np.ndarray:
+    """A kernel (float32, two or more axes) to ``SIGNIFICANT`` bits, ties away from zero; anything else as it is.
+
+    The relative error is at most 2**-SIGNIFICANT, as in half precision, without its narrow range.
+    """
+    if weight.ndim < 2 or weight.dtype != np.float32:
+        return weight
+    dropped = 24 - SIGNIFICANT
+    bits = np.ascontiguousarray(weight).view(np.uint32)
+    kept = (bits + np.uint32(1 << (dropped - 1))) >> np.uint32(dropped) << np.uint32(dropped)
+    return kept.view(np.float32)
+
+
+def round_kernels(network: keras.Model) -> None:
+    """Every kernel of ``network`` as ``rounded`` gives it; rounding again changes nothing."""
+    network.set_weights([rounded(weight) for weight in network.get_weights()])
+
+
+def _pack(source: Path, target: Path) -> None:
+    """The same file with its large arrays compressed, byte for byte the same for the same content."""
+    import h5py
+
+    with h5py.File(source) as read, h5py.File(target, "w") as written:
+
+        def copy(name: str, found: Any) -> None:
+            if not isinstance(found, h5py.Dataset):
+                made = written.require_group(name)
+            elif found.size < COMPRESSED_FROM:
+                made = written.create_dataset(name, data=found[()])
+            else:
+                made = written.create_dataset(name, data=found[()], shuffle=True, compression=9)
+            made.attrs.update(found.attrs)
+
+        written.attrs.update(read.attrs)
+        read.visititems(copy)
 
 
 def load(run: Run) -> keras.Model:

@@ -27,8 +27,9 @@ class Disturbances:
 
 # No up-down flip: shadows fall downwards.
 ULTRASOUND = Disturbances(20.0, 1.25, 0.10, True, 1.5, 0.25, speckle=0.10, noise=0.0, blur=0.8)
-# No flip: it puts the liver on the wrong side.
-CT = Disturbances(15.0, 1.25, 0.10, False, 1.22, 0.125, speckle=0.0, noise=0.05, blur=0.8)
+# No flip: it puts the liver on the wrong side. Patients differ in size within the field of view and in the phase of
+# contrast, so zoom, gamma and light reach as far as in nnU-Net (Isensee et al., Nature Methods 2021).
+CT = Disturbances(20.0, 1.4, 0.10, False, 1.5, 0.25, speckle=0.0, noise=0.05, blur=1.0)
 
 
 class Batches:

@@ -34,7 +34,7 @@ from core.training.config import TrainConfig
 from core.training.epoch import learn
 from core.training.optimiser import optimiser
 from core.training.progress import SCORES, Report, Status, write_history
-from core.training.validation import Stopper, averaged, validate
+from core.training.validation import Stopper, as_published, validate
 
 
 def train(
@@ -121,7 +121,7 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
         if loss is None:
             raise KeyboardInterrupt
         _require_finite(loss, network, epoch)
-        with averaged(network, trained.optimizer, arrays, rows, config):
+        with as_published(network, trained.optimizer, arrays, rows, config):
             scores = validate(network, arrays, held_out, len(card.classes))
             if stopper.improves(epoch, scores, config):
                 file = saved / f"best-{epoch:04d}.weights.h5"
@@ -137,17 +137,14 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
 
     # 5. The best epoch, calibrated, becomes the run; run.json is written last.
     manifest = _manifest(name, config, settings, card, split, status, history, best)
-    chosen = saved / best["file"]
+    network.load_weights(saved / best["file"])
     if config.calibrate:
-        network.load_weights(chosen)
-        found = calibrate.temperature(network, arrays, held_out)
-        calibrate.fold_in(network, found)
-        manifest["temperature"] = found
-        manifest["validation"]["val_loss"] = validate(network, arrays, held_out, len(card.classes))[
-            "val_loss"
-        ]
-        chosen = saved / "calibrated.weights.h5"
-        checkpoint.save(network, chosen)
+        manifest["temperature"] = calibrate.temperature(network, arrays, held_out)
+        calibrate.fold_in(network, manifest["temperature"])
+    scores = validate(network, arrays, held_out, len(card.classes))
+    manifest["validation"] = {key: scores[key] for key in SCORES}
+    chosen = saved / "chosen.weights.h5"
+    checkpoint.save(network, chosen)
     weights.publish(folder, chosen, manifest)
     return runs.read_run(name)
 
@@ -190,7 +187,6 @@ def _manifest(
         "split": {"name": split.name, "sha256": split.sha256, "parts": parts},
         "best_epoch": best["epoch"],
         "epochs_run": len(history),
-        "validation": {key: best.get(key) for key in SCORES},
         "seconds": round(sum(row["seconds"] for row in history)),
         "device": status.facts["device"],
         "backend": keras.backend.backend(),

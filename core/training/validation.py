@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from core import weights
 from core.prepared import Arrays
 from core.records import THRESHOLD
 from core.training.batches import Batches
@@ -93,23 +94,23 @@ def validate(network: keras.Model, arrays: Arrays, rows: np.ndarray, classes: in
 
 
 @contextlib.contextmanager
-def averaged(
+def as_published(
     network: keras.Model, optimiser: Any, arrays: Arrays, rows: np.ndarray, config: TrainConfig
 ) -> Iterator[None]:
-    """Within it the network has the running average of its weights; afterwards its own again.
+    """Within it the network has the weights that a run of this epoch would have; afterwards its own again.
 
-    The optimiser averages trainable weights only, so the normalisation statistics are estimated anew on
-    training images. Does nothing when ``config.ema`` is 0.
+    Those are its own with rounded kernels, or the running average of them where ``config.ema`` says so. The
+    optimiser averages trainable weights only, so the normalisation statistics are then estimated anew on
+    training images.
     """
-    if not config.ema:
-        yield
-        return
     own = network.get_weights()
-    optimiser.finalize_variable_values(network.trainable_variables)
-    rows = shuffled(rows, 0, 0)
-    settling = Batches(arrays.images, arrays.labels, rows, batch=config.batch, seed=0, epoch=0, augment=0)
-    for number in range(SETTLING):
-        network(settling.draw(number % len(settling))[0], training=True)
+    if config.ema:
+        optimiser.finalize_variable_values(network.trainable_variables)
+        rows = shuffled(rows, 0, 0)
+        settling = Batches(arrays.images, arrays.labels, rows, batch=config.batch, seed=0, epoch=0, augment=0)
+        for number in range(SETTLING):
+            network(settling.draw(number % len(settling))[0], training=True)
+    weights.round_kernels(network)
     try:
         yield
     finally:

@@ -26,7 +26,8 @@ def show(
 ) -> dict[str, Any]:  # fmt: skip
     """Draw linked panels and return the view the reader settled on, as ``settled`` gives it.
 
-    ``token`` names the case: when it changes, zoom and crosshair are reset, else the view is kept. ``mode`` is
+    ``token`` names the case: when it changes, the crosshair goes, and zoom
+    is kept only on a picture of the same size. ``mode`` is
     the mode to open in; a changed value switches. ``on_ask`` is called when the reader asks about a place, before
     the page runs again. ``drawn`` is what ``pack`` describes: stack, columns, orientation, reference, colour_map,
     signed, caption, classes, asks.

@@ -22,6 +22,8 @@ MOST = {
     "all_over_design": 1.5,
     "redraw_128_p95_ms": 16.0,
     "redraw_512_p95_ms": 33.0,
+    "cpu_128_p95_ms": 16.0,
+    "cpu_512_p95_ms": 33.0,
     "payload_100_slices_bytes": 3e6,
     "rerun_bytes": 2000.0,
 }

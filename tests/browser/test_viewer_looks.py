@@ -161,6 +161,25 @@ def test_zoom_is_kept_where_the_next_picture_has_the_same_size_and_reset_where_n
     assert zoom(page) == "1.0×"
 
 
+def test_a_viewer_that_is_mounted_anew_goes_on_as_it_was(view):
+    page = view()
+    focus(page)
+    press(page, "e", "+", "+", "[", "Shift+ArrowRight")
+    page.locator(".viewer").evaluate("root => { root.isFirst = true; }")
+    kept = zoom(page)
+    page.get_by_text("Elsewhere").click()
+    page.wait_for_function(
+        "() => { const all = [...document.querySelectorAll('*')];"
+        " const root = all.map((e) => e.shadowRoot?.querySelector('.viewer')).find(Boolean);"
+        " return root && !root.isFirst && root.dataset.token; }"
+    )
+    page.wait_for_timeout(300)
+    assert zoom(page) == kept != "1.0×"
+    assert tool(page, "Error").get_attribute("aria-pressed") == "true"
+    assert page.locator(".viewer .opacity output").inner_text() == "55 %"
+    assert page.locator(".viewer .common").inner_text().startswith("x 161, y 120 ")
+
+
 def test_the_list_of_keys_opens_closes_and_fits_the_case(view):
     page = view()
     focus(page)

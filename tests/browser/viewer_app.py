@@ -197,14 +197,16 @@ else:
             picture[:cut],
             [replace(p, labels=p.labels[:cut]) for p in panels if p.labels is not None],
         )
-    view = viewer.show(
-        picture,
-        panels,
-        token=f"benign-{case}",
-        key="view",
-        mode="heatmap" if kind == "heat" else "outline",
-        caption=f"Made up · benign-{case} · test",
-    )
+    place = st.columns(1)[0] if st.checkbox("Elsewhere") else st.container()  # there it is mounted anew
+    with place:
+        view = viewer.show(
+            picture,
+            panels,
+            token=f"benign-{case}",
+            key="view",
+            mode="heatmap" if kind == "heat" else "outline",
+            caption=f"Made up · benign-{case} · test",
+        )
     st.json(view, expanded=False)
 runs = st.session_state.runs = st.session_state.get("runs", 0) + 1
 st.write(f"runs of the page: {runs}")

@@ -94,6 +94,36 @@ def test_the_published_file_carries_no_optimiser(folder):
         assert "optimizer" not in file
 
 
+def test_kernels_are_rounded_to_eleven_bits_and_vectors_are_not():
+    from core.weights import rounded
+
+    kernel = np.array([[1.0, 1 + 2**-11, 1 + 2**-12, -(1 + 2**-11), 3e-30]], np.float32)
+    kept = rounded(kernel)
+    assert kept[0, :4].tolist() == [1.0, 1 + 2**-10, 1.0, -(1 + 2**-10)]
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(size=(3, 3, 8, 8)).astype(np.float32)
+    assert np.abs(rounded(kernel) / kernel - 1).max() <= 2**-11
+    assert np.array_equal(rounded(rounded(kernel)), rounded(kernel))
+    vector = kernel[0, 0, 0]
+    assert rounded(vector) is vector
+
+
+def test_the_published_file_is_compressed_and_the_same_for_the_same_weights(folder, tmp_path):
+    from core import weights
+
+    network = load()
+    weights.round_kernels(network)
+    plain, again = tmp_path / "plain.weights.h5", tmp_path / "again"
+    network.save_weights(plain)
+    again.mkdir()
+    weights.publish(again, plain, manifest())
+    packed = (again / places.WEIGHTS).read_bytes()
+    weights.publish(folder, plain, manifest())
+    assert (folder / places.WEIGHTS).read_bytes() == packed
+    assert len(packed) < 0.8 * plain.stat().st_size
+    assert sorted(path.name for path in again.iterdir()) == [places.GOLDEN, places.WEIGHTS, "run.json"]
+
+
 def test_one_flipped_bit_is_refused_by_checksum(folder):
     content = bytearray((folder / places.WEIGHTS).read_bytes())
     content[len(content) // 2] ^= 1

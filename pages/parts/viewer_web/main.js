@@ -2,6 +2,7 @@
 
 const SETTLED = 250; // ms after the last change until the view is reported
 const OPENING = { outline: 1, fill: 0.4, error: 0.65, probability: 1, votes: 0.6, heatmap: 0.9 };
+const AGAIN = 3000; // ms within which a viewer that was taken down and put up again goes on as it was
 const apps = new WeakMap();
 
 function makeApp(root) {
@@ -9,6 +10,7 @@ function makeApp(root) {
     root,
     stack: null, // the case
     scene: null, // the slice of it that is shown
+    before: null, // the case that a viewer taken down just now showed
     parts: new Map(), // decoded parts of the case by name
     controls: [],
     panels: [],
@@ -47,7 +49,18 @@ function makeApp(root) {
   app.onFeed = () => app.isWaiting && takeBytes(app, app.bytes, true);
   document.addEventListener("triptych-feed", app.onFeed);
   listenToKeys(app);
+  const last = globalThis.triptychLast;
+  if (last && Date.now() - last.at < AGAIN) Object.assign(app, last.kept);
   return app;
+}
+
+// A rerun of the page in the middle of a report makes Streamlit mount the viewer anew.
+function keepForAgain({ view, views, state, stack }) {
+  if (!stack) return;
+  const { token, mode } = stack.header;
+  const { width, height, tall } = stack.picture;
+  const before = { header: { token, mode }, picture: { width, height, tall } };
+  globalThis.triptychLast = { at: Date.now(), kept: { view, views, before, state: { ...state, held: false } } };
 }
 
 // The elements are made with the first case, so that an empty viewer is one line of text.
@@ -71,8 +84,9 @@ function buildApp(app) {
 const isAlike = (a, b) => Boolean(a) && ["width", "height", "tall"].every((side) => a.picture[side] === b.picture[side]);
 
 function showStack(app, stack) {
-  const old = app.stack;
+  const old = app.stack ?? app.before;
   const before = old && old.header;
+  app.before = null;
   const { header } = stack;
   app.stack = stack;
   if (!app.bar) buildApp(app);
@@ -227,6 +241,7 @@ export default function viewer({ data, parentElement, setStateValue, setTriggerV
     clearTimeout(app.addressTimer);
     clearTimeout(app.pressTimer);
     cancelAnimationFrame(app.frame);
+    keepForAgain(app);
     apps.delete(root);
   };
 }
