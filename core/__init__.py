@@ -48,6 +48,7 @@ from core.jobs import (
     training_is_allowed,
 )
 from core.judging import baseline_numbers
+from core.latex import latex_table
 from core.lessons import (
     MapSteps,
     Neighbour,
@@ -70,14 +71,7 @@ from core.prepared import (
     volume_grid,
 )
 from core.preprocess import enlarge, labels_stack
-from core.reading import (
-    heatmap_numbers,
-    predict,
-    predict_many,
-    predicted_labels,
-    score,
-    stored_prediction,
-)
+from core.reading import heatmap_numbers, predict, predict_many, predicted_labels, score, stored_prediction
 from core.records import (
     PAPER_TARGET,
     SIZE,
@@ -125,6 +119,7 @@ from core.study_store import lock_of as study_lock
 from core.study_store import progress as study_progress
 from core.study_store import sit_down as sit_down_to_study
 from core.study_store import submit as submit_to_study
+from core.table_checks import convention_checks, published_checks, stored_checks
 from core.thresholds import (
     THRESHOLDS,
     ThresholdCurve,
@@ -144,14 +139,7 @@ from core.upload import (
     upload_numbers,
     with_reference,
 )
-from core.verdicts import (
-    VERDICTS,
-    Verdict,
-    read_verdicts,
-    record_verdict,
-    verdict_counts,
-    verdict_rows,
-)
+from core.verdicts import VERDICTS, Verdict, read_verdicts, record_verdict, verdict_counts, verdict_rows
 
 __all__ = [
     "BASELINES",
@@ -208,6 +196,7 @@ __all__ = [
     "best_threshold",
     "colour_bar_png",
     "connected_regions",
+    "convention_checks",
     "create_study",
     "csv_text",
     "dice_by_rule",
@@ -221,6 +210,7 @@ __all__ = [
     "heatmap_numbers",
     "heatmaps",
     "labels_stack",
+    "latex_table",
     "leave_study",
     "list_datasets",
     "list_jobs",
@@ -248,6 +238,7 @@ __all__ = [
     "predict_upload",
     "predicted_labels",
     "preview_png",
+    "published_checks",
     "read_card",
     "read_card_json",
     "read_certificate",
@@ -270,6 +261,7 @@ __all__ = [
     "sit_down_to_study",
     "start_training",
     "state_sentence",
+    "stored_checks",
     "stored_heatmap",
     "stored_map_steps",
     "stored_prediction",

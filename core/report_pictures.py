@@ -15,7 +15,7 @@ import numpy as np
 from core.records import Prediction, Slice
 
 SMALL = 96  # longer side of a preview, in pixels: it is shown at half of that, for sharp screens
-DASH = 5  # pixels of line, then of gap, in a dashed outline
+DASH = (5, 5)  # pixels of line, then of gap, in a dashed outline
 DISPUTED = (
     240,
     228,
@@ -25,11 +25,15 @@ DISPUTED = (
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """An outline to draw: labels (H, W) uint8 on the picture's grid; label v stands for all values from v up."""
+    """An outline to draw: labels (H, W) uint8 on the picture's grid; label v stands for all values from v up.
+
+    ``dash`` are the pixels of line and of gap of a dashed one.
+    """
 
     labels: np.ndarray
     colour: str
     is_dashed: bool = False
+    dash: tuple[int, int] = DASH
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +80,7 @@ def _draw_line(canvas: np.ndarray, mask: np.ndarray, outline: Outline, *, is_thi
     canvas[_grown(line)] = 0
     if outline.is_dashed:
         rows, columns = np.indices(line.shape)
-        line = line & ((rows + columns) // DASH % 2 == 0)
+        line = line & ((rows + columns) % sum(outline.dash) < outline.dash[0])
     canvas[line] = rgb(outline.colour)
 
 

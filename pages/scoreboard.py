@@ -6,14 +6,18 @@ from typing import Any
 
 import streamlit as st
 
-from core import NOTICE, PAPER_TABLE_2, DataRefused, studied_cases
+from core import PAPER_TABLE_2, DataRefused, studied_cases
 from pages.parts import (
+    board_files,
     cached,
-    case,
+    checks,
     choices,
     claim,
     figures,
+    gallery,
+    pairs,
     pickers,
+    subgroups,
     tables,
     trust,
     volume_board,
@@ -34,6 +38,7 @@ def scores(stored: Any, runs: dict[str, str], name: str) -> None:
         "same. Pooled: pixels of all images counted together; large lesions dominate. "
         f"Rule for empty masks: {stored.header['rule']}, {stored.header['rule_text']}."
     )
+    checks.stored_section(stored, runs, [name])
     st.subheader("What overlap hides", anchor=False)
     st.table(
         tables.errors(stored, runs, name), alt="False alarms, missed lesions and distances of each network"
@@ -74,6 +79,7 @@ def as_published(stored: Any, runs: dict[str, str], name: str) -> None:
         st.markdown(f":gray[**As published: {PAPER_TABLE_2['title']}**]")
         st.table(tables.published(), alt="The paper's Table 2, digits as printed")
         st.caption(PAPER_TABLE_2["wording"])
+        checks.published_section(PAPER_TABLE_2)
     with right.container(border=True):
         st.markdown(f"**Our networks under `{paper['convention']}`**")
         st.table(tables.ours(stored, runs, name), alt="Our figures under the paper's convention")
@@ -81,6 +87,7 @@ def as_published(stored: Any, runs: dict[str, str], name: str) -> None:
         st.caption(f"128 × 128 grid, p > 0.5, all {n} test images, normal ones included; 0/0 counts 0.")
         if paper["note"]:
             st.warning(words.plain(paper["note"]), icon=":material/warning:")
+        checks.convention_section(stored, runs, name)
     st.caption(
         words.plain(
             f"{PAPER_TABLE_2['misfit']} {PAPER_TABLE_2['network_note']} Entropy: {PAPER_TABLE_2['entropy_wording']}"
@@ -119,50 +126,31 @@ def every_case(stored: Any, runs: dict[str, str], name: str) -> None:
     if found:
         chart = figures.spread(found, DISTRIBUTIONS[metric])
         st.plotly_chart(chart, alt=f"{DISTRIBUTIONS[metric]} of every test case by network")
-    parts = tables.subgroup_rows(stored, runs, name)
-    if not parts.empty:
-        st.markdown("**Subgroups** (exploratory, no tests)")
-        st.dataframe(parts, hide_index=True, alt="Dice by kind and size of lesion")
-
-
-def worst_cases(stored: Any, runs: dict[str, str], name: str, *, prepared: bool) -> None:
-    """The cases each network did worst on; each opens in Review."""
-    st.caption(
-        "Lowest Dice first; then lesion-free images that a network drew on. A name opens the case in Review."
-    )
-    for column, (run, title) in zip(st.columns(len(runs)), runs.items(), strict=True):
-        with column:
-            st.markdown(f"**{title}**")
-            for row in tables.worst(stored, run, name):
-                case.link(
-                    row["case"], f"Dice {words.number(row['dice'], 2)}", stored.dataset, prepared=prepared
-                )
-            drawn = tables.alarms(stored, run, name)
-            if drawn:
-                st.markdown("False alarms")
-            for row in drawn:
-                case.link(row["case"], words.pixels(row["n_pred"]), stored.dataset, prepared=prepared)
+    subgroups.subgroup_panel(stored, runs, name)
 
 
 def pictures(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:
     """The tabs of a dataset of pictures."""
     class_name = stored.header["endpoint"]["class"]
     st.caption(words.plain(tables.header_line(stored, next(iter(runs)))))
-    names = ["Scores", "As published", "Learning curves", "Every case", "Worst cases", *CHECKS, "Download"]
-    tabs = st.tabs(names)
-    with tabs[0]:
+    names = ["Scores", "As published", "Learning curves", "Every case", "Case against case", "Worst cases"]
+    names += [*CHECKS, "Download"]
+    tabs = dict(zip(names, st.tabs(names), strict=True))
+    with tabs["Scores"]:
         scores(stored, runs, class_name)
-    with tabs[1]:
+    with tabs["As published"]:
         as_published(stored, runs, class_name)
-    with tabs[2]:
+    with tabs["Learning curves"]:
         learning_curves(runs)
-    with tabs[3]:
+    with tabs["Every case"]:
         every_case(stored, runs, class_name)
-    with tabs[4]:
-        worst_cases(stored, runs, class_name, prepared=prepared)
-    heatmap_checks(stored, runs, tabs[5:7])
-    with tabs[7]:
-        download(stored)
+    with tabs["Case against case"]:
+        pairs.pairs_section(stored, runs, [class_name], prepared=prepared)
+    with tabs["Worst cases"]:
+        gallery.gallery(stored, runs, prepared=prepared)
+    heatmap_checks(stored, runs, [tabs[name] for name in CHECKS])
+    with tabs["Download"]:
+        board_files.download(stored, runs)
 
 
 def volumes(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:
@@ -196,14 +184,22 @@ def volumes(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:
         volume_board.leakage(stored)
     with tabs["Learning curves"]:
         learning_curves(volume_tables.trainings(stored, runs))
-    with tabs["Every volume"]:
-        if is_sliced:
-            st.info("Slices drawn at random are no volume.")
-        else:
-            volume_board.every_volume(stored, runs, prepared=prepared)
+    for name, show_cases in (
+        ("Every volume", lambda: volume_board.every_volume(stored, runs)),
+        (
+            "Case against case",
+            lambda: pairs.pairs_section(stored, runs, stored.header["classes"][1:], prepared=prepared),
+        ),
+        ("Worst cases", lambda: gallery.gallery(stored, runs, prepared=prepared)),
+    ):
+        with tabs[name]:
+            if is_sliced:
+                st.info("Slices drawn at random are no volume.")
+            else:
+                show_cases()
     heatmap_checks(stored, volume_tables.trainings(stored, runs), [tabs[name] for name in CHECKS])
     with tabs["Download"]:
-        download(stored)
+        board_files.download(stored, runs)
 
 
 def heatmap_checks(stored: Any, runs: dict[str, str], tabs: Sequence[Any]) -> None:
@@ -214,19 +210,6 @@ def heatmap_checks(stored: Any, runs: dict[str, str], tabs: Sequence[Any]) -> No
     with tabs[1]:
         models = {run.name: run.model for run in cached.runs()}
         trust.trust_section({run: title for run, title in runs.items() if first[title] == run}, models)
-
-
-def download(stored: Any) -> None:
-    """Everything on this page as files."""
-    st.download_button(
-        "Scores per case (CSV)", lambda: tables.scores_csv(stored), f"triptych_{stored.dataset}_scores.csv",
-        "text/csv", on_click="ignore", icon=":material/download:",
-    )  # fmt: skip
-    st.download_button(
-        "Tables, definitions and hashes (JSON)", lambda: tables.summary_json(stored, NOTICE),
-        f"triptych_{stored.dataset}_tables.json", "application/json", on_click="ignore", icon=":material/download:",
-    )  # fmt: skip
-    st.caption(f"Every file carries the definitions, the rule, split and weights hashes. {NOTICE}")
 
 
 def without_studied(stored: Any) -> Any:

@@ -21,7 +21,7 @@ HEAVY = {
     "jax": set(),
     "torch": set(),
     "streamlit": {"app.py", "pages/*"},
-    "plotly": {"pages/parts/figures.py"},
+    "plotly": {"pages/parts/figures*"},
     "pandas": {"pages/*"},
     "scipy": {"core/training/batches.py", "core/metrics/surface.py", "core/datasets/_*"},
     "skimage": set(),

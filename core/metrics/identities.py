@@ -71,10 +71,11 @@ def dice_is_not_f1(columns: Columns) -> str | None:
         precision, recall, dice = (c.cells[name] for name in names)
         least, most = (_f1(*ends) for ends in ((precision.low, recall.low), (precision.high, recall.high)))
         if dice.high < least or dice.low > most:
-            bad.append(
-                f"{c.title} {dice} where precision and recall give {_f1(precision.value, recall.value):.4f}"
-            )
-    return answer(known, bad, "Dice is not 2PR / (P + R), so it was not counted over the same pixels: {}.")
+            f1 = _f1(precision.value, recall.value)
+            bad.append(f"{c.title} {dice} where precision and recall give {f1:.{dice.decimals}f}")
+    return answer(
+        known, bad, "Dice is not 2PR / (P + R), so the three are not of the same summed counts: {}."
+    )
 
 
 def three_channels(columns: Columns) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 import numpy as np
 import streamlit as st
@@ -201,14 +202,28 @@ def real_data_card(choice: Choice) -> None:
         )
 
 
-def link(name: str, said: str, dataset: str, *, prepared: bool) -> None:
-    """A case as a link to Review, or as text where its picture is not on this machine."""
-    label = plain(f"{name} · {said}")
+def link(name: str, said: str, dataset: str, *, prepared: bool, index: int | None = None) -> None:
+    """A case as a link to Review, or as text where its picture is not on this machine; ``index``: at that slice."""
+    label = plain(f"{name} · {said}" if said else name)
     try:
         if prepared:
-            there = pickers.address(case=name, ds=dataset)
+            there = _there(name, dataset, index)
             st.page_link("pages/review.py", label=label, icon=":material/arrow_outward:", query_params=there)
             return
     except StreamlitPageNotFoundError:
         pass  # the page runs alone, for example in a test: there is no Review to go to
     st.markdown(label)
+
+
+def open_in_review(name: str, dataset: str) -> None:
+    """Go to Review with a case."""
+    st.switch_page("pages/review.py", query_params=_there(name, dataset))
+
+
+def web_address(name: str, dataset: str, index: int | None = None) -> str:
+    """The address of a case in Review, relative to any page: for links that are not Streamlit's own."""
+    return f"./?{urlencode(_there(name, dataset, index), doseq=True)}"
+
+
+def _there(name: str, dataset: str, index: int | None = None) -> dict[str, object]:
+    return pickers.address(case=name, ds=dataset) | ({} if index is None else {"k": str(index)})

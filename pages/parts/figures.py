@@ -1,4 +1,4 @@
-"""Tables of numbers -> charts. The only plotly import; colours and markers mean networks, as in the viewer."""
+"""Tables of numbers -> charts. Plotly is in figures alone; colours and markers mean networks, as in the viewer."""
 
 from __future__ import annotations
 

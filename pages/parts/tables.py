@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from core import PAPER_TABLE_2, Run, Scores, csv_text
+from core import PAPER_TABLE_2, Run, Scores
 from pages.parts import words
 
 METRICS = {
@@ -176,28 +175,14 @@ def per_case(stored: Any, runs: Mapping[str, str], name: str, metric: str) -> di
     return found
 
 
-def worst(stored: Any, run: str, name: str, count: int = 10) -> list[Row]:
-    """The cases of one run with the lowest Dice, then false alarms by size."""
-    own = [row for row in stored.scores if row["run"] == run and row["class"] == name]
-    lesions = sorted((row for row in own if row["n_ref"] > 0), key=lambda row: row["dice"])
-    return lesions[:count]
-
-
-def alarms(stored: Any, run: str, name: str, count: int = 10) -> list[Row]:
-    """Lesion-free cases on which a run draws, the largest first."""
-    own = [row for row in stored.scores if row["run"] == run and row["class"] == name]
-    drawn = [row for row in own if row["n_ref"] == 0 and row["n_pred"] > 0]
-    return sorted(drawn, key=lambda row: -row["n_pred"])[:count]
-
-
-def scores_csv(stored: Any) -> str:
-    """All scores per run, case and class; text cells that a spreadsheet could run are made harmless."""
-    return csv_text([{k: v for k, v in row.items() if k != "why"} for row in stored.scores])
-
-
-def summary_json(stored: Any, notice: str) -> str:
-    """Everything else: header with rules, hashes and versions, records, intervals, tests."""
-    return json.dumps({"notice": notice, **stored.summary}, indent=1, ensure_ascii=False)
+def of_cases(stored: Any, run: str, name: str) -> dict[str, Row]:
+    """The scores of one column by case: of a run, or of the trainings over folds that the column stands for."""
+    own = stored.runs[run].get("trainings", [run])
+    return {
+        row["case"]: row
+        for row in stored.scores
+        if row["run"] in own and row["class"] == name and row.get("unit") != "slices"
+    }
 
 
 def published(table: Mapping[str, Any] = PAPER_TABLE_2) -> pd.DataFrame:
@@ -237,26 +222,6 @@ def ours(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFrame:
 def or_nan(number: float | None) -> float:
     """None, as JSON writes an undefined number, as NaN."""
     return math.nan if number is None else number
-
-
-def subgroup_rows(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFrame:
-    """Dice by kind and by size of the lesion, with n and interval."""
-    rows = []
-    for row in stored.summary["subgroups"]:
-        if row["run"] in runs and row["class"] == name:
-            known = row["low"] is not None
-            rows.append(
-                {
-                    "Network": runs[row["run"]],
-                    "Group": f"{row['level']} lesions",
-                    "Mean Dice": words.number(or_nan(row["value"])),
-                    "95 % interval": f"{row['low']:.3f} to {row['high']:.3f}" if known else "no interval",
-                    f"n {row['n_unit']}": str(row["n"]),
-                    "Cases": str(row["cases"]),
-                    "Note": row["note"],
-                }
-            )
-    return pd.DataFrame(rows)
 
 
 def out_of_date(stored: Any, known: Sequence[Run], runs: Mapping[str, str]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.parts import case, choices, figures, tables, volume_tables, words
+from pages.parts import checks, choices, figures, subgroups, tables, volume_tables, words
 from pages.parts.volume_tables import Columns
 
 TABS = (
@@ -17,6 +17,8 @@ TABS = (
     "Leakage",
     "Learning curves",
     "Every volume",
+    "Case against case",
+    "Worst cases",
     "Download",
 )
 COPIED = "the reference outline of the nearest training slice of the same volume, copied"
@@ -51,6 +53,7 @@ def scores(stored: Any, runs: dict[str, str]) -> None:
         "mean over the volumes that have the class; a missed one counts 0. "
         f"Slices: {words.plain(stored.header['slices'])}. A heading explains itself when the pointer rests on it."
     )
+    checks.stored_section(stored, runs, stored.header["classes"][1:])
     st.subheader("How sure are these means?", anchor=False)
     for name in stored.header["classes"][1:]:
         own = [row for row in stored.summary["intervals"] if row["run"] in runs and row["class"] == name]
@@ -106,6 +109,7 @@ def as_published(stored: Any, runs: dict[str, str]) -> None:
         st.markdown(f":gray[**As published: {paper['title']}**]")
         st.table(tables.published(paper), alt="The paper's Table 3, digits as printed")
         st.caption(paper["wording"])
+        checks.published_section(paper)
     with right.container(border=True):
         st.markdown(f"**Our networks under `{paper['convention']}`**")
         st.table(tables.ours(stored, runs, "all"), alt="Our figures under the paper's convention")
@@ -122,6 +126,7 @@ def as_published(stored: Any, runs: dict[str, str]) -> None:
             )
         if paper["note"]:
             st.warning(words.plain(paper["note"]), icon=":material/warning:")
+        checks.convention_section(stored, runs, "all")
     said = f"{paper['misfit']} {paper['network_note']} Entropy: {paper['entropy_wording']} {paper['split_wording']}"
     st.caption(words.plain(said))
 
@@ -164,24 +169,12 @@ def leakage(stored: Any) -> None:
         )
 
 
-def every_volume(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:
-    """Each volume of each network, and links to those that went worst."""
+def every_volume(stored: Any, runs: dict[str, str]) -> None:
+    """Each volume of each network, and the subgroups."""
     found = volume_tables.every_volume(stored, runs, choices.networks())
     st.dataframe(found, hide_index=True, alt="Scores of every volume and network, lowest tumour Dice first")
     st.caption("Best at 128: the Dice that the reference itself keeps through a 128 × 128 mask.")
-    parts = tables.subgroup_rows(stored, runs, stored.header["endpoint"]["class"])
-    if not parts.empty:
-        low, high = (words.number(cut, 1) for cut in stored.header["size_cuts_ml"])
-        st.markdown(
-            f"**By tumour volume** (exploratory, no tests): terciles of the set, cut at {low} and {high} ml"
-        )
-        st.dataframe(parts, hide_index=True, alt="Tumour Dice by tumour volume")
-    for column, (run, title) in zip(st.columns(len(runs)), runs.items(), strict=True):
-        with column:
-            st.markdown(f"**{title}: lowest tumour Dice**")
-            for row in volume_tables.worst(stored, run):
-                said = f"Dice {words.number(row['dice'], 2)}"
-                case.link(row["case"], said, stored.dataset, prepared=prepared)
+    subgroups.subgroup_panel(stored, runs, stored.header["endpoint"]["class"])
 
 
 def only_slices(stored: Any, runs: dict[str, str]) -> None:
@@ -196,3 +189,4 @@ def only_slices(stored: Any, runs: dict[str, str]) -> None:
     for name in stored.header["classes"][1:]:
         st.markdown(f"**{name.capitalize()}**")
         numbers(stored, runs, name, columns, "Pooled overlap on slices")
+    checks.stored_section(stored, runs, stored.header["classes"][1:])

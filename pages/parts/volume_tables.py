@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -268,10 +268,3 @@ def _or_why(row: Row, metric: str) -> str:
     if math.isfinite(row[metric]):
         return words.number(row[metric])
     return f"{words.UNDEFINED}: {row['why'].get(metric, 'undefined')}"
-
-
-def worst(stored: Any, run: str, count: int = 5) -> Sequence[Row]:
-    """The volumes on which a network's tumour Dice is lowest."""
-    own = trainings(stored, {run: ""})
-    rows = [r for r in stored.scores if r["run"] in own and r["class"] == "tumour" and r["n_ref"] > 0]
-    return sorted((r for r in rows if r["unit"] == "volume"), key=lambda r: r["dice"])[:count]

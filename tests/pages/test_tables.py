@@ -83,17 +83,22 @@ def case(name, dice, n_ref=10, n_pred=10):
     return row | {"dice": dice, "n_ref": n_ref, "n_pred": n_pred}
 
 
-def test_the_worst_cases_come_first_and_false_alarms_apart():
+def test_a_case_without_a_lesion_is_in_no_spread():
+    results = stored()
+    results.scores = [case("a", 0.9), case("b", 0.1), case("c", 0.0, n_ref=0, n_pred=40)]
+    assert tables.per_case(results, {"r": "R"}, "tumour", "dice") == {"unet": {"a": 0.9, "b": 0.1}}
+
+
+def test_the_cases_of_a_column_are_those_of_all_its_trainings_and_whole_volumes_only():
     results = stored()
     results.scores = [
-        case("a", 0.9),
-        case("b", 0.1),
-        case("c", 0.0, n_ref=0, n_pred=40),
-        case("d", 0.0, 0, 0),
+        case("v1", 0.9) | {"run": "f1", "unit": "volume"},
+        case("v2", 0.1) | {"run": "f2", "unit": "volume"},
+        case("v3", 0.1) | {"run": "f2", "unit": "slices"},
     ]
-    assert [row["case"] for row in tables.worst(results, "r", "tumour")] == ["b", "a"]
-    assert [row["case"] for row in tables.alarms(results, "r", "tumour")] == ["c"]
-    assert tables.per_case(results, {"r": "R"}, "tumour", "dice") == {"unet": {"a": 0.9, "b": 0.1}}
+    results.runs = {"both": {"trainings": ["f1", "f2"]}, "f1": {}}
+    assert list(tables.of_cases(results, "both", "tumour")) == ["v1", "v2"]
+    assert list(tables.of_cases(results, "f1", "tumour")) == ["v1"]
 
 
 def test_the_published_table_keeps_the_papers_names_order_and_digits():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -150,12 +149,3 @@ def test_a_signed_error_has_its_sign_and_counts_what_is_undefined():
     columns = {"Error": ("volume_error_ml", "per_case", "")}
     found = volume_tables.table(SimpleNamespace(records=[row]), {"r": "R"}, "tumour", columns)
     assert found.loc["R", "Error"] == "+3.0 ml (n = 7, undefined 1)"
-
-
-def test_the_volumes_that_went_worst_are_those_of_all_trainings():
-    rows = [
-        {"run": run, "class": "tumour", "case": case, "unit": "volume", "n_ref": n, "dice": dice}
-        for run, case, n, dice in (("a", "v1", 5, 0.9), ("b", "v2", 5, 0.1), ("b", "v3", 0, math.nan))
-    ]
-    stored = SimpleNamespace(scores=rows, runs={"both": {"trainings": ["a", "b"]}})
-    assert [row["case"] for row in volume_tables.worst(stored, "both")] == ["v2", "v1"]
