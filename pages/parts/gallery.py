@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import CoreError, Run, SliceEntry, read_verdicts, studied_cases
+from core import CoreError, Run, SliceEntry, read_verdicts
 from pages.parts import cached, cached_previews, case, choices, pickers, volume_tables, words, worst
 from pages.parts.panels import WINDOWS
 from pages.parts.worst import Listed
@@ -71,9 +71,7 @@ def orders(stored: Any, runs: Mapping[str, str]) -> dict[str, Order]:
                 f"Largest error of {name} volume: {title}",
                 lambda run=run: worst.largest_volume_error(stored, run, name),
             )
-    hidden = studied_cases(stored.dataset)
-    given = [one for one in read_verdicts(stored.dataset) if one.case not in hidden]
-    judged = worst.verdicts(stored, runs, cached.runs(), given)
+    judged = worst.verdicts(stored, runs, cached.runs(), read_verdicts(stored.dataset))
     if judged:
         found["verdicts"] = ("Worst verdicts of readers", lambda: judged)
     return found

@@ -31,7 +31,7 @@ def pairs_section(stored: Any, runs: Mapping[str, str], classes: Sequence[str], 
     chart = figures_cases.pairs(points, titles[first], titles[second], "Dice")
     left, right = st.columns([3, 2])
     with left:
-        alt = f"{name} Dice of {titles[first]} against {titles[second]}, {len(points)} points".capitalize()
+        alt = f"{name.capitalize()} Dice: {titles[first]} against {titles[second]}, {len(points)} points"
         # The chart is the same before and after the click: one that changed would lose the click.
         event = st.plotly_chart(
             chart, key="pairs", on_select="rerun" if prepared else "ignore", selection_mode="points", alt=alt

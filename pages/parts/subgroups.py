@@ -25,7 +25,7 @@ def subgroup_panel(stored: Any, runs: Mapping[str, str], name: str) -> None:
     chart.update_xaxes(range=[0, 1])
     st.plotly_chart(chart, alt=f"Mean {name} Dice of each network by kind and size of lesion, with intervals")
     table = as_table(stored, runs, name)
-    st.dataframe(table, hide_index=True, height="content", alt=f"{name} Dice by kind and size".capitalize())
+    st.dataframe(table, hide_index=True, height="content", alt=f"{name.capitalize()} Dice by subgroup")
     st.caption(words.plain(_caption(stored, name, unit)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from base64 import b64decode
 
 import numpy as np
@@ -76,12 +77,47 @@ def test_the_state_of_a_heatmap_appears_as_words(visit):
 def test_a_worst_case_on_the_scoreboard_opens_in_review(visit):
     page = visit("scoreboard?ds=busi")
     page.get_by_role("tab", name="Worst cases").click()
-    link = page.get_by_role("link").filter(has_text="Dice").first
-    case = link.inner_text().split(" · ")[0].split()[-1]
+    picture = page.locator("[data-testid=stImage] a").first
+    picture.wait_for(state="visible")
+    link = page.get_by_role("tabpanel", name="Worst cases").locator("[data-testid=stPageLink] a").first
+    case = link.inner_text().split()[-1]
+    with page.context.expect_page() as opened:  # the picture leads to the same case, in a tab of its own
+        picture.click()
+    assert f"case={case}" in opened.value.url
+    opened.value.wait_for_selector(PICTURES, timeout=60_000)
+    opened.value.close()
     link.click()
     wait_for_pictures(page)
     page.get_by_role("heading", name="Review").wait_for(state="visible")
     assert f"case={case}" in page.url
+
+
+def test_a_click_on_a_point_of_the_scatter_opens_its_case_and_back_stays_on_the_scoreboard(visit):
+    page = visit("scoreboard?ds=busi")
+    page.get_by_role("tab", name="Case against case").click()
+    panel = page.get_by_role("tabpanel", name="Case against case")
+    point = panel.locator(".scatterlayer .trace .points path").first
+    point.wait_for(state="visible")
+    page.wait_for_timeout(1000)  # the chart has settled
+    box = point.bounding_box()
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(*middle)
+    said = panel.locator(".hoverlayer .hovertext").first
+    said.wait_for(state="visible")
+    case = said.text_content().split(" against ")[0]
+    page.mouse.click(*middle)
+    wait_for_pictures(page)
+    page.get_by_role("heading", name="Review").wait_for(state="visible")
+    asked = re.search(r"case=([a-z]+-\d+)", page.url)
+    assert asked is not None
+    assert case.startswith(asked[1])
+    for back in (page.go_back, page.get_by_role("link", name="Scoreboard").click):
+        back()
+        page.get_by_role("heading", name="Scoreboard").wait_for(state="visible")
+        page.wait_for_timeout(2000)  # an old click that still counted would lead away again
+        assert page.get_by_role("heading", name="Scoreboard").is_visible()
+    # On a deep link Streamlit looks for its server below the page's own address first: a 404 each time.
+    assert [error for error in page.seen.errors if "404" not in error] == []
 
 
 def test_next_and_the_browsers_back_change_the_case(visit):
