@@ -119,7 +119,7 @@ from core.study_store import lock_of as study_lock
 from core.study_store import progress as study_progress
 from core.study_store import sit_down as sit_down_to_study
 from core.study_store import submit as submit_to_study
-from core.table_checks import convention_checks, published_checks, stored_checks
+from core.table_checks import convention_checks, leakage_checks, published_checks, stored_checks
 from core.thresholds import (
     THRESHOLDS,
     ThresholdCurve,
@@ -211,6 +211,7 @@ __all__ = [
     "heatmaps",
     "labels_stack",
     "latex_table",
+    "leakage_checks",
     "leave_study",
     "list_datasets",
     "list_jobs",

@@ -147,7 +147,9 @@ def png(pixels: np.ndarray, **more: Any) -> bytes:
     from PIL import Image
 
     held = io.BytesIO()
-    Image.fromarray(pixels).save(held, "PNG", compress_level=7, **more)
+    Image.fromarray(pixels).save(
+        held, "PNG", compress_level=3, **more
+    )  # as small as 7 on speckle, 5 times faster
     return held.getvalue()
 
 

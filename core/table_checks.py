@@ -48,6 +48,30 @@ def convention_checks(results: Results, runs: Mapping[str, str], class_name: str
     return lint([_column(results, run, title, name, class_name) for run, title in runs.items()])
 
 
+def leakage_checks(results: Results, class_name: str) -> Linted:
+    """What the lint says of the same networks on unseen patients and on random slices, side by side."""
+    columns = [
+        Column(
+            title=f"{row['model']}, {split}",
+            cells={f"dice{ON_128}": _cell({"value": value, "n": n})},
+            aggregation=POOLED,
+            class_name=class_name,
+            dataset=results.dataset,
+            rule=row["convention"],
+            threshold=results.header["threshold"],
+            grid=row["grid"],
+            split=results.runs[run]["split_sha256"],
+            cases=results.runs[run]["cases_sha256"],
+            n=n,
+        )
+        for row in results.summary["leakage"]
+        if row["class"] == class_name
+        for run, split, value, n in zip(row["runs"], row["splits"], row["values"], row["n"], strict=True)
+        if value is not None
+    ]
+    return lint(columns)
+
+
 def _column(results: Results, run: str, title: str, aggregation: str, class_name: str) -> Column:
     """One column with all that its numbers carry; undefined numbers are not in it."""
     wanted = {"run": run, "class": class_name}

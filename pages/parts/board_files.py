@@ -60,14 +60,19 @@ def scores_latex(stored: Any, runs: Mapping[str, str]) -> str:
 
 
 def caption(stored: Any, runs: Mapping[str, str]) -> str:
-    """What the numbers of the table carry: rule, threshold, grid, n, split and weights hashes, checks, notice."""
-    first, head = next(iter(runs)), stored.header
-    line = volume_tables.header_line if volume_tables.is_volumes(stored) else tables.header_line
+    """What the numbers of the table carry: rule, threshold, grid, n, split and weights hashes, and the notice."""
+    head, about = stored.header, stored.runs[next(iter(runs))]
+    is_volumes = volume_tables.is_volumes(stored)
+    kind, unit = ("volumes", "patients") if is_volumes else ("images", "groups")
+    groups = about["n_patients"] if is_volumes else about["n_groups"]
+    split = about["split_sha256"] if "trainings" in about else about["split_sha256"][:8]
     said = [
-        f"{head['title']}: {line(stored, first)}.",
-        f"Rule {head['rule']}: {head['rule_text']}.",
-        f"Intervals: 95 % bootstrap (BCa) of the mean; unit: {head['group']}.",
-        f"Distances: {head['distances']}.",
+        f"{head['title']}: means over {unit} ({head['group']}) with 95 % bootstrap intervals (BCa).",
+        f"Rule {head['rule']}: {head['rule_text']}. Threshold {head['threshold']}, {head['grid']} grid.",
+        f"n = {about['n_images']} {kind}, {about['n_with_lesion']} with a lesion, {groups} {unit};",
+        f"{about['part']} part, split {split or 'none'}.",
+        "Distances are over the cases where both outlines exist.",
+        f"Method: {head['distances']}.",
     ]
     weights = [f"{title} {stored.runs[run]['weights_sha256'][:8]}" for run, title in runs.items()]
     return " ".join([*said, f"Weights: {', '.join(weights)}.", NOTICE])

@@ -77,7 +77,7 @@ def _outlined(
             missing.append(run)
         else:
             masks.append((predicted_labels(found, one.picture.shape), style))
-    rows, columns = _extent([labels > 0 for labels, _ in masks], grey.shape, is_cut=window is not None)
+    rows, columns = extent([labels > 0 for labels, _ in masks], grey.shape, is_cut=window is not None)
     for labels, style in masks:
         drawn = (labels >= label).astype(np.uint8)[rows, columns]
         dash = tuple(2 * length for length in style.dash)
@@ -88,7 +88,7 @@ def _outlined(
     return png
 
 
-def _extent(masks: Sequence[np.ndarray], shape: tuple[int, int], *, is_cut: bool) -> tuple[slice, slice]:
+def extent(masks: Sequence[np.ndarray], shape: tuple[int, int], *, is_cut: bool) -> tuple[slice, slice]:
     """Rows and columns to show: everything, or what is marked (all masks together) with a margin."""
     marked = np.any(masks, axis=0) if masks else np.zeros(shape, bool)
     if not is_cut or not marked.any():

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import convention_checks, published_checks, stored_checks
+from core import convention_checks, leakage_checks, published_checks, stored_checks
 from pages.parts import words
 
 RULES = 14
@@ -48,6 +48,13 @@ def convention_section(stored: Any, runs: Mapping[str, str], name: str) -> None:
     st.caption(
         "Every definition is known here: what is found comes from the convention, not from wrong sums."
     )
+
+
+def leakage_section(stored: Any) -> None:
+    """Under both protocols side by side: that they are not comparable, and a Dice too good for unseen patients."""
+    linted = leakage_checks(stored, stored.header["endpoint"]["class"])
+    st.markdown(badge({"": linted}))
+    _findings(linted)
 
 
 WHAT = (

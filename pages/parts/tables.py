@@ -125,13 +125,14 @@ def interval_rows(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFra
     for row in stored.summary["intervals"]:
         if row["run"] in runs and row["class"] == name and row["value"] is not None:
             known, is_distance = row["low"] is not None, row["metric"] in ("hd95", "assd")
-            between = f"{row['low']:.3f} to {row['high']:.3f}" if known else "no interval"
+            digits = 1 if is_distance else 3
+            between = f"{row['low']:.{digits}f} to {row['high']:.{digits}f}" if known else "no interval"
             rows.append(
                 {
                     "Network": runs[row["run"]],
                     "Metric": METRICS.get(row["metric"], row["metric"])
                     + (f" ({stored.header['unit']})" if is_distance else ""),
-                    f"Mean over {row['n_unit']}": words.number(row["value"], 1 if is_distance else 3),
+                    f"Mean over {row['n_unit']}": words.number(row["value"], digits),
                     "95 % interval": between,
                     f"n {row['n_unit']}": str(row["n"]),
                     "Note": row["note"],

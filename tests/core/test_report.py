@@ -135,6 +135,15 @@ def test_a_dashed_outline_has_gaps_of_casing_where_a_solid_one_has_colour():
     assert (dashed[on & ~off] == 0).all()
 
 
+def test_a_dash_has_the_length_of_line_and_gap_that_is_asked_for():
+    labels = np.zeros((60, 60), np.uint8)
+    labels[20:40, 20:40] = 1
+    outline = Outline(labels, "#FFFFFF", is_dashed=True, dash=(6, 2))
+    drawn = opened(report_pictures.picture_png(np.full((60, 60), 90, np.uint8), [outline], 60))
+    side = np.all(drawn[20, 22:38] == 255, axis=1)  # the upper edge: row + column 42 to 57, modulo 8 below 6
+    assert side.tolist() == [(20 + column) % 8 < 6 for column in range(22, 38)]
+
+
 def test_the_last_class_is_drawn_thicker_than_the_one_around_it():
     labels = np.zeros((60, 60), np.uint8)
     labels[10:50, 10:50] = 1

@@ -8,7 +8,7 @@ import pytest
 
 from core.metrics.conventions import PAPER_TABLE_2
 from core.results import Results
-from core.table_checks import convention_checks, stored_checks
+from core.table_checks import convention_checks, leakage_checks, stored_checks
 
 TITLES = {"a": "A", "b": "B"}
 # Two images of 100 pixels: tp 10 fp 10 fn 0, and tp 5 fp 0 fn 5. Dice 2/3 both; summed tp 15, fp 10, fn 5: 30/45.
@@ -98,3 +98,24 @@ def test_under_the_papers_convention_our_own_figures_show_what_its_table_shows()
             stored.records.append(record(run, name, value, "paper-binary", grid="128 x 128"))
     found = convention_checks(stored, TITLES, "tumour")
     assert rules(found) == ["L02", "L03", "L04", "L10"]
+
+
+def leakage(values: list[float]) -> Results:
+    """One network under both protocols: a split by patient and a split by slice."""
+    stored = replace(results(), dataset="lits", header={"threshold": "argmax"})
+    stored.runs["b"] |= {"split_sha256": "99" * 32, "cases_sha256": "88" * 32}
+    stored.summary["leakage"] = [
+        {
+            "model": "unet", "class": "tumour", "convention": "pooled", "grid": "128 x 128", "runs": ["a", "b"],
+            "splits": ["lits-patient", "lits-slice"], "values": values, "n": [800, 130],
+        }
+    ]  # fmt: skip
+    return stored
+
+
+def test_unseen_patients_and_random_slices_are_not_comparable_and_the_better_figure_is_noted():
+    found = leakage_checks(leakage([0.4, 0.93]), "tumour")
+    assert rules(found) == ["L09", "L13"]
+    assert found.findings[0].sentence == "The columns differ in: split, case list."
+    assert "unet, lits-slice 0.930" in found.findings[1].sentence
+    assert rules(leakage_checks(leakage([0.4, 0.6]), "tumour")) == ["L09"]

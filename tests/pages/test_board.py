@@ -8,11 +8,12 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from core import Verdict, read_results, read_run, record_verdict
+from core import DataRefused, Verdict, read_results, read_run, record_verdict
 from core.results import SUMMARY
-from pages.parts import board_files, case, checks, figures_cases, pairs, subgroups
+from pages.parts import board_files, cached_previews, case, checks, figures_cases, pairs, subgroups
 from pages.parts.figures_cases import Pair
 from tests.pages import small
 from tests.pages.small import open_page, said
@@ -143,6 +144,33 @@ def test_an_outline_that_is_not_stored_is_said_with_the_command_and_the_rest_is_
     assert "Outline not stored: U-Net, MultiResUNet, DC-UNet." in said(page)
     assert "python -m core precompute busi" in said(page)
     assert tiles(page)
+
+
+def test_a_picture_that_cannot_be_read_is_words_and_its_name_stays(board, monkeypatch):
+    worst = cases_with_a_lesion()[0]["case"]
+    read = cached_previews.read_slice
+
+    def refuse(dataset, case, index):
+        if case == worst:
+            raise DataRefused("damaged", f"{case} is cut short")
+        return read(dataset, case, index)
+
+    monkeypatch.setattr(cached_previews, "read_slice", refuse)
+    page = board()
+    assert not page.exception
+    assert f"{worst} is cut short" in said(page)
+    assert len(tiles(page)) == len(cases_with_a_lesion()[:12]) - 1
+
+
+def test_a_ct_slice_is_cut_to_what_is_marked_and_a_picture_is_not():
+    first, other = np.zeros((2, 100, 80), bool)
+    first[30, 40], other[60, 20] = True, True
+    rows, columns = cached_previews.extent([first, other], (100, 80), is_cut=True)
+    assert (rows.start, rows.stop) == (30 - cached_previews.MARGIN, 61 + cached_previews.MARGIN)
+    assert (columns.start, columns.stop) == (20 - cached_previews.MARGIN, 41 + cached_previews.MARGIN)
+    whole = (slice(None), slice(None))
+    assert cached_previews.extent([first], (100, 80), is_cut=False) == whole
+    assert cached_previews.extent([np.zeros((100, 80), bool)], (100, 80), is_cut=True) == whole
 
 
 def test_without_the_pictures_the_names_stay(both, board):

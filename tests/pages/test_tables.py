@@ -49,6 +49,19 @@ def test_every_number_stands_over_its_own_n():
     assert list(table.loc["n images"]) == ["7", "7"]
 
 
+def test_an_interval_has_as_many_digits_as_its_mean():
+    row = {"run": "r", "class": "tumour", "n": 44, "n_unit": "groups", "note": ""}
+    rows = [
+        row | {"metric": "hd95", "value": 53.68, "low": 36.392, "high": 76.885},
+        row | {"metric": "dice", "value": 0.6981, "low": 0.5872, "high": 0.7794},
+    ]
+    results = stored(intervals=rows)
+    results.header["unit"] = "px"
+    table = tables.interval_rows(results, {"r": "R"}, "tumour")
+    assert list(table["Mean over groups"]) == ["53.7", "0.698"]
+    assert list(table["95 % interval"]) == ["36.4 to 76.9", "0.587 to 0.779"]
+
+
 PAIR = {
     "a": "r", "b": "s", "difference": 0.1, "low": 0.02, "high": 0.2, "n": 30, "p_holm": 0.04,
     "won": 0.6, "tied": 0.1, "lost": 0.3, "note": "", "kind": "", "n_unit": "groups",

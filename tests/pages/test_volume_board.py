@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -149,3 +150,57 @@ def test_a_signed_error_has_its_sign_and_counts_what_is_undefined():
     columns = {"Error": ("volume_error_ml", "per_case", "")}
     found = volume_tables.table(SimpleNamespace(records=[row]), {"r": "R"}, "tumour", columns)
     assert found.loc["R", "Error"] == "+3.0 ml (n = 7, undefined 1)"
+
+
+def tiles(page) -> list[str]:
+    return [image.proto.imgs[0].alt for image in page.get("image")]
+
+
+def store_predictions(patch: pytest.MonkeyPatch) -> None:
+    """What every training predicts for the volumes it was scored on, stored as ``precompute`` does."""
+    import sys
+
+    import core.explain
+    from core import list_slices, predict_many, read_results, read_slice
+
+    engine = small_volumes.stand_in()
+    patch.setitem(sys.modules, "core.explain.engine", engine)
+    patch.setattr(core.explain, "engine", engine, raising=False)
+    for run, case in {(row["run"], row["case"]) for row in read_results("lits").scores}:
+        entries = [entry for entry in list_slices("lits") if entry.case == case]
+        predict_many(run, [read_slice("lits", case, entry.index) for entry in entries])
+
+
+def test_the_worst_volumes_are_pictures_of_one_slice_which_their_links_open(board, monkeypatch):
+    assert "Outline not stored: U-Net, MultiResUNet, DC-UNet." in said(board())
+    store_predictions(monkeypatch)
+    page = board()
+    assert "Outline not stored" not in said(page)
+    assert sorted(text.split(",")[0] for text in tiles(page)) == ["volume-201", "volume-202"]
+    slices = [re.search(r", slice (\d+): Dice", text)[1] for text in tiles(page)]
+    links = [image.proto.link for image in page.get("image")]
+    assert [link.endswith(f"&k={at}") for at, link in zip(slices, links, strict=True)] == [True, True]
+
+
+def test_volumes_can_be_ordered_by_their_error_in_ml_and_false_alarms(board):
+    page = board()
+    order = next(box for box in page.selectbox if box.label == "Order")
+    assert "Largest error of tumour volume: U-Net" in order.options
+    assert "False alarms" in order.options
+
+
+def test_volumes_are_points_by_size_for_either_class(board):
+    page = board()
+    drawn = [
+        found.proto for found in page.get("plotly_chart") if found.proto.alt.startswith("Tumour Dice: U-Net")
+    ]
+    names = [trace["name"] for trace in json.loads(drawn[0].spec)["data"]]
+    assert sum(int(name.split("(")[1][0]) for name in names if "(" in name) == 2
+    assert "2 volumes with a tumour." in said(page)
+
+
+def test_the_checks_stand_under_table_3_and_the_protocols_are_not_comparable(board):
+    text = said(board())
+    assert "9 of 14 apply, 5 passed, 4 findings" in text
+    assert "not comparable] L09: The columns differ in: split, case list." in text
+    assert ":material/check: comparable" in text  # the networks with each other, on the same patients

@@ -153,6 +153,7 @@ def test_a_mean_over_defined_cases_says_how_many_were_left_out():
         ({"assd": "6.0", "hd": "5.0"}, "E"),
         ({"hd95": "0.0", "dice": "0.900"}, "E"),  # what one package says of a lesion that was missed
         ({"hd95": "0.0", "dice": "1.000"}, "passed"),
+        ({"hd95": "0.0", "dice": "0.999"}, "passed"),  # one pixel of a long border is off
         ({"nsd_2mm": "1.000", "hd": "5.0"}, "E"),  # no point farther than 2 mm, but the farthest is at 5
         ({"nsd_5mm": "1.000", "hd": "5.0"}, "passed"),
         ({"nsd_2mm": "0.990", "hd": "5.0"}, "passed"),
