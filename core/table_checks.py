@@ -48,11 +48,11 @@ def convention_checks(results: Results, runs: Mapping[str, str], class_name: str
     return lint([_column(results, run, title, name, class_name) for run, title in runs.items()])
 
 
-def leakage_checks(results: Results, class_name: str) -> Linted:
-    """What the lint says of the same networks on unseen patients and on random slices, side by side."""
+def leakage_checks(results: Results, titles: Mapping[str, str], class_name: str) -> Linted:
+    """What the lint says of networks (name: title) on unseen patients and on random slices, side by side."""
     columns = [
         Column(
-            title=f"{row['model']}, {split}",
+            title=f"{titles.get(row['model'], row['model'])} on {split}",
             cells={f"dice{ON_128}": _cell({"value": value, "n": n})},
             aggregation=POOLED,
             class_name=class_name,

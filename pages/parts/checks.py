@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core import convention_checks, leakage_checks, published_checks, stored_checks
-from pages.parts import words
+from pages.parts import choices, words
 
 RULES = 14
 SEVERITIES = {
@@ -29,7 +29,7 @@ def stored_section(stored: Any, runs: Mapping[str, str], classes: Sequence[str])
     with st.expander(headline(list(found.values()))):
         for table, linted in found.items():
             st.markdown(f"**{words.plain(table)}** · {counted(linted)}")
-            _findings(linted)
+            _findings(linted.findings)
         st.caption(WHAT)
 
 
@@ -37,14 +37,14 @@ def published_section(table: Mapping[str, Any]) -> None:
     """Under one of the paper's tables: what the checks find in the digits as printed."""
     linted = published_checks(table)
     st.markdown(f"**Consistency checks** · {counted(linted)}")
-    _findings(linted)
+    _findings(linted.findings)
 
 
 def convention_section(stored: Any, runs: Mapping[str, str], name: str) -> None:
     """Under our figures in the paper's convention: what the same checks find where the definitions are known."""
     linted = convention_checks(stored, runs, name)
     st.markdown(f"**Consistency checks** · {counted(linted)}")
-    _findings(linted)
+    _findings(linted.findings)
     st.caption(
         "Every definition is known here: what is found comes from the convention, not from wrong sums."
     )
@@ -52,9 +52,9 @@ def convention_section(stored: Any, runs: Mapping[str, str], name: str) -> None:
 
 def leakage_section(stored: Any) -> None:
     """Under both protocols side by side: that they are not comparable, and a Dice too good for unseen patients."""
-    linted = leakage_checks(stored, stored.header["endpoint"]["class"])
+    linted = leakage_checks(stored, choices.networks(), stored.header["endpoint"]["class"])
     st.markdown(badge({"": linted}))
-    _findings(linted)
+    _findings([one for one in linted.findings if one not in linted.errors])  # those are beside the badge
 
 
 WHAT = (
@@ -93,9 +93,9 @@ def _findings_counted(count: int) -> str:
     return "1 finding" if count == 1 else f"{count or 'no'} findings"
 
 
-def _findings(linted: Any) -> None:
+def _findings(findings: Sequence[Any]) -> None:
     lines = []
-    for one in linted.findings:
+    for one in findings:
         look, severity = SEVERITIES[one.severity]
         lines.append(f"- {look.format(f'{one.rule} {severity}')} {words.plain(one.sentence)}")
     if lines:

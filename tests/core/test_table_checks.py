@@ -114,8 +114,8 @@ def leakage(values: list[float]) -> Results:
 
 
 def test_unseen_patients_and_random_slices_are_not_comparable_and_the_better_figure_is_noted():
-    found = leakage_checks(leakage([0.4, 0.93]), "tumour")
+    found = leakage_checks(leakage([0.4, 0.93]), {"unet": "U-Net"}, "tumour")
     assert rules(found) == ["L09", "L13"]
     assert found.findings[0].sentence == "The columns differ in: split, case list."
-    assert "unet, lits-slice 0.930" in found.findings[1].sentence
-    assert rules(leakage_checks(leakage([0.4, 0.6]), "tumour")) == ["L09"]
+    assert "U-Net on lits-slice 0.930" in found.findings[1].sentence
+    assert rules(leakage_checks(leakage([0.4, 0.6]), {}, "tumour")) == ["L09"]
