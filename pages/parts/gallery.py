@@ -71,6 +71,8 @@ def orders(stored: Any, runs: Mapping[str, str]) -> dict[str, Order]:
                 f"Largest error of {name} volume: {title}",
                 lambda run=run: worst.largest_volume_error(stored, run, name),
             )
+    if worst.flagged(stored, runs, name):
+        found["flagged"] = ("Flagged data", lambda: worst.flagged(stored, runs, name))
     judged = worst.verdicts(stored, runs, cached.runs(), read_verdicts(stored.dataset))
     if judged:
         found["verdicts"] = ("Worst verdicts of readers", lambda: judged)

@@ -87,6 +87,14 @@ def _drawn(row: Row) -> str:
     return f"{row['volume_pred_ml']:.1f} ml" if "volume_pred_ml" in row else words.pixels(row["n_pred"])
 
 
+def flagged(stored: Any, runs: Mapping[str, str], name: str) -> list[Listed]:
+    """The cases whose data are flagged as odd, those with most flags first, and why."""
+    known = {case for run in runs for case in tables.of_cases(stored, run, name)}
+    found = {case: row["flags"] for case, row in stored.cases.items() if case in known and row["flags"]}
+    ordered = sorted(found, key=lambda case: (-len(found[case]), case))
+    return [Listed(case, ", ".join(map(words.flag, found[case]))) for case in ordered]
+
+
 def verdicts(
     stored: Any, runs: Mapping[str, str], trained: Sequence[Run], given: Sequence[Verdict]
 ) -> list[Listed]:

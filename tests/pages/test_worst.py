@@ -111,6 +111,20 @@ def test_disagreement_is_that_of_the_training_shown():
     assert worst.disagreement(results, {"t": "T"}, "tumour") == []
 
 
+def test_flagged_data_are_listed_in_words_most_flags_first():
+    cases = {
+        "a": {"flags": ("several-masks",)},
+        "b": {"flags": ()},
+        "c": {"flags": ("no-mask", "burned-in-marks")},
+    }
+    results = stored([row("r", name, 0.5) for name in cases], cases)
+    found = worst.flagged(results, RUNS, "tumour")
+    assert [(one.case, one.said) for one in found] == [
+        ("c", "no mask file, burned-in text or marks"),
+        ("a", "several masks, joined"),
+    ]
+
+
 def verdict(reader, case, answer, weights="w1", *, wrong=False, index=None):
     answers = {"r": answer} if answer else {}
     return Verdict(reader, "x", "busi", case, index, {"r": weights}, answers, wrong)
