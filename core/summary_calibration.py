@@ -32,9 +32,7 @@ def summarise(
         "region": calibration.REGION,
         "rule": calibration.RULE,
         "rule_text": overlap.RULES[calibration.RULE],
-        "probability": "liver: the sum of liver and tumour"
-        if "liver" in card.foreground
-        else "of the tumour",
+        "probability": "liver: p(liver) + p(tumour)" if "liver" in card.foreground else "p(tumour)",
         "intervals": [row for column, name in each for row in _intervals(card, column, name, grid, units)],
         "curves": [_curve(card, column, name, found, items) for column, name in each],
     }
