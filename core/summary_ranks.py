@@ -39,7 +39,7 @@ def sentence(order: Row, pairs: Sequence[Row], models: Mapping[str, str], titles
     if n < statistics.POINTS_BELOW:
         said = f"On these cases {named[first]} has the best {what}, {gap} against {named[second]}, the next"
         limit = f"no probability and no interval below {statistics.POINTS_BELOW}"
-        return f"{said}: too few to rank ({n} {units}, {limit}){paper}."
+        return f"{said}: too few to rank (n = {n} {units}, {limit}){paper}."
     probability = f"with probability {order['share'][first][0]:.2f} (bootstrap over {n} {units})"
     low, high = (rivals[second][end] for end in ("low", "high"))
     return (

@@ -59,14 +59,15 @@ def pooled(row: Row, title: str) -> str:
 def table(found: Row, runs: Mapping[str, str], name: str) -> pd.DataFrame:
     """One row per network: every number with its interval, n, and how many cases have no region."""
     rows: dict[str, dict[str, str]] = {}
+    beside: dict[str, dict[str, str]] = {}
     for row in found["intervals"]:
         if row["run"] in runs and row["class"] == name:
-            own = rows.setdefault(runs[row["run"]], {})
-            own[found["metrics"][row["metric"]]["title"]] = _said(row)
-            own[f"n {row['n_unit']}"] = str(row["n"])
-            own["Cases with a region"] = f"{row['cases']} of {row['cases'] + row['undefined']}"
-            own["Note"] = row["note"]
-    return pd.DataFrame(rows).T
+            title = runs[row["run"]]
+            rows.setdefault(title, {})[found["metrics"][row["metric"]]["title"]] = _said(row)
+            cases = f"{row['cases']} of {row['cases'] + row['undefined']}"
+            beside[title] = {f"n {row['n_unit']}": str(row["n"]), "Cases with a region": cases}
+            beside[title] |= {"Note": row["note"]} if row["note"] else {}
+    return pd.DataFrame({title: own | beside[title] for title, own in rows.items()}).T.fillna("")
 
 
 def _said(row: Row) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -199,7 +200,8 @@ def reliability(curves: Sequence[tuple[str, str, Sequence[Mapping]]], title: str
         figure.add_bar(x=middles, y=counts, row=2, col=1, showlegend=False, **_filled(model, "%{y:,} px"))
     figure = _laid_out(figure, title, "", height=460)
     figure.update_yaxes(title="Observed share", range=[-0.03, 1.03], row=1)
-    figure.update_yaxes(title="Pixels", type="log", row=2)
+    most = max((point["pixels"] for _, _, points in curves for point in points), default=1)
+    figure.update_yaxes(title="Pixels", type="log", range=[0, math.log10(max(most, 1)) + 0.3], dtick=2, row=2)
     return figure.update_xaxes(range=[-0.01, 1.01]).update_xaxes(title="Probability said", row=2)
 
 
@@ -210,7 +212,8 @@ def ranks(shares: Sequence[tuple[str, str, Sequence[float]]], title: str) -> go.
         places = [f"Rank {place}" for place in range(1, len(own) + 1)]
         text = [f"{share:.2f}" for share in own]
         figure.add_bar(x=places, y=own, text=text, name=html.escape(name), **_filled(model, "%{x}: %{y:.2f}"))
-    figure = _laid_out(figure, title, "", height=230).update_traces(textposition="outside")
+    figure = _laid_out(figure, title, "", height=250).update_layout(legend_y=-0.3)
+    figure.update_traces(textposition="outside", textangle=0, textfont_size=11, cliponaxis=False)
     return figure.update_yaxes(range=[0, 1.15], tickvals=[0, 0.5, 1])
 
 

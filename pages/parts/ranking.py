@@ -18,21 +18,19 @@ def ranking_section(stored: Any, runs: Mapping[str, str]) -> None:
     order = order_of(stored, runs)
     if order is None:
         return
-    left, right = st.columns([3, 2])
+    left, right = st.columns([3, 2]) if order["share"] else (st.container(), None)
     with left.container(border=True):
         st.markdown(f"**Which network is ahead?** {words.plain(order['sentence'])}")
         st.caption(words.plain(" ".join(cautions(stored, order))))
-    if order["share"]:
-        titles = choices.networks()
-        models = {run: stored.runs[run]["model"] for run in order["share"]}
-        shares = [
-            (models[run], titles.get(models[run], models[run]), own) for run, own in order["share"].items()
-        ]
+    if right is not None:
+        titles, shares = choices.networks(), []
+        for run, facts in stored.runs.items():
+            if run in order["share"]:
+                shares.append(
+                    (facts["model"], titles.get(facts["model"], facts["model"]), order["share"][run])
+                )
         right.plotly_chart(
-            figures.ranks(
-                sorted(shares, key=lambda one: list(titles).index(one[0])),
-                "Share of resamples with each rank",
-            ),
+            figures.ranks(shares, "Share of resamples with each rank"),
             alt="How often each network takes each rank when the groups are drawn again",
         )
 
@@ -53,7 +51,7 @@ def cautions(stored: Any, order: Row) -> list[str]:
     said = []
     if order["share"]:
         said.append("First by " + ", by ".join(f"{way}: {first}" for way, first in winners.items()) + ".")
-    if order["note"]:
+    if order["share"] and order["note"]:
         said.append(f"{order['note'][0].upper()}{order['note'][1:]}.")
     if order["tau"] is not None:
         said.append(

@@ -531,6 +531,15 @@ def test_spread_over_folds_and_over_seeds_is_told_apart(listed):
     assert not any(row["split"] == "toy-group" for row in summary["seeds"])
 
 
+def test_from_three_seeds_on_it_is_no_longer_called_a_single_run(listed):
+    with_folds(listed, 0, 1, 2)
+    evaluate()
+    summary = results.read_results("toy").summary
+    assert {pair["kind"] for pair in summary["comparisons"] if pair["a"].endswith("folds")} == {""}
+    assert {tuple(row["seeds"]) for row in summary["seeds"] if row["split"] in FOLDS} == {(0, 1, 2)}
+    assert len([row for row in summary["folds"] if row["model"] == "unet"]) == 3
+
+
 def test_a_case_is_told_how_far_the_networks_that_read_it_disagree_default_split_first(listed):
     with_folds(listed)
     evaluate()

@@ -57,8 +57,8 @@ def test_below_five_groups_there_is_neither_probability_nor_interval():
     text = said({"n": 3, "n_unit": "patients", "share": {}}, few)
     assert text == (
         "On these cases DC-UNet has the best mean tumour Dice, +0.012 against MultiResUNet, the next: too few "
-        "to rank (3 patients, no probability and no interval below 5); the paper ranks MultiResUNet first, which "
-        "these cases neither bear out nor refute."
+        "to rank (n = 3 patients, no probability and no interval below 5); the paper ranks MultiResUNet first, "
+        "which these cases neither bear out nor refute."
     )
 
 

@@ -74,7 +74,7 @@ def test_every_volume_scored_once_comes_first_with_its_few_patients(board):
 def test_the_sentence_about_the_order_is_silent_where_patients_are_too_few(board):
     text = said(board())
     assert "Which network is ahead?" in text
-    assert "too few to rank (2 patients" in text
+    assert "too few to rank (n = 2 patients" in text
     assert "Spread over trainings" in text
     assert "3 folds, 1 of them undefined" in text
 
