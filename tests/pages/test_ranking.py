@@ -134,3 +134,10 @@ def test_review_opens_on_the_trainings_of_the_default_split(folder, monkeypatch)
     page = open_page("review", ds="busi")
     assert not page.exception
     assert page.selectbox(key="w_set").value == "busi-0"
+
+
+def test_the_lesson_about_dice_counts_the_cases_of_all_folds(folder, monkeypatch):
+    monkeypatch.setenv("TRIPTYCH_ARTIFACTS", str(folder))
+    page = open_page("teach", ds="busi", lesson="dice", step="1")
+    assert not page.exception
+    assert "**34 images**, **8 of them without any tumour**" in said(page)
