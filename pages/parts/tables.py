@@ -32,9 +32,16 @@ HEADLINE = ("dice", "iou", "recall", "precision")
 Row = Mapping[str, Any]
 
 
+def trainings(stored: Any, runs: Mapping[str, str]) -> dict[str, str]:
+    """The single trainings behind columns, each with its network's title."""
+    own = {run: stored.runs.get(run, {}).get("trainings", [run]) for run in runs}
+    return {training: title for run, title in runs.items() for training in own[run]}
+
+
 def header_line(stored: Any, run: str) -> str:
     """What every number of a run carries: class, aggregation, rule, threshold, grid, n, split."""
     about, head = stored.runs[run], stored.header
+    hashes = about["split_sha256"] if "trainings" in about else about["split_sha256"][:8]
     return " · ".join(
         [
             head["endpoint"]["class"],
@@ -43,7 +50,8 @@ def header_line(stored: Any, run: str) -> str:
             head["threshold"],
             f"{head['grid']} grid",
             f"n = {about['n_images']} images, {about['n_with_lesion']} with a lesion, {about['n_groups']} groups",
-            f"{about['part']} part, split {about['split_sha256'][:8] or 'none (external set)'}",
+            f"{about['part']} part, split {hashes or 'none (external set)'}",
+            *([about["note"]] if "note" in about else []),
         ]
     )
 
@@ -170,24 +178,30 @@ def comparison_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
 def per_case(stored: Any, runs: Mapping[str, str], name: str, metric: str) -> dict[str, dict[str, float]]:
     """Network -> case -> value of one metric over the cases that have a lesion; a missed lesion counts 0."""
     found: dict[str, dict[str, float]] = {}
+    own = trainings(stored, runs)
     for row in stored.scores:
-        if row["run"] in runs and row["class"] == name and row["n_ref"] > 0 and math.isfinite(row[metric]):
+        if row["run"] in own and row["class"] == name and row["n_ref"] > 0 and math.isfinite(row[metric]):
             found.setdefault(row["model"], {})[row["case"]] = row[metric]
     return found
 
 
 def worst(stored: Any, run: str, name: str, count: int = 10) -> list[Row]:
     """The cases of one run with the lowest Dice, then false alarms by size."""
-    own = [row for row in stored.scores if row["run"] == run and row["class"] == name]
+    own = _rows(stored, run, name)
     lesions = sorted((row for row in own if row["n_ref"] > 0), key=lambda row: row["dice"])
     return lesions[:count]
 
 
 def alarms(stored: Any, run: str, name: str, count: int = 10) -> list[Row]:
     """Lesion-free cases on which a run draws, the largest first."""
-    own = [row for row in stored.scores if row["run"] == run and row["class"] == name]
+    own = _rows(stored, run, name)
     drawn = [row for row in own if row["n_ref"] == 0 and row["n_pred"] > 0]
     return sorted(drawn, key=lambda row: -row["n_pred"])[:count]
+
+
+def _rows(stored: Any, run: str, name: str) -> list[Row]:
+    own = trainings(stored, {run: ""})
+    return [row for row in stored.scores if row["run"] in own and row["class"] == name]
 
 
 def scores_csv(stored: Any) -> str:
