@@ -17,13 +17,13 @@ import numpy as np
 from core import atomic, cache, catalogues, explaining, plans, prepared, reading, results
 from core.cards import DatasetCard
 from core.claims import DIFFERENCES, FORMAT, MEANS, ROWS, Claim, read_claim, write
+from core.columns import single_run
 from core.errors import RunMissing
 from core.explain import baselines, focus
 from core.explain.methods import METHODS
 from core.metrics.overlap import class_values
 from core.plans import Plan
 from core.records import Run, Slice, SliceEntry, Target
-from core.summary import single_run
 from core.summary_claim import CONTROL, FOCUSED, MATCHED, NUMBERS, differences, means, verdicts
 
 SLICES = 8  # of a volume, per class: neighbours say nearly the same

@@ -15,8 +15,9 @@ import numpy as np
 from core import evaluate_volumes, prepared, preprocess, results
 from core.cards import DatasetCard
 from core.errors import CoreError
-from core.metrics import conventions, overlap, tables
-from core.plans import Plan, by_priority, endpoint, in_order, plan_all, still_valid
+from core.metrics import calibration, conventions, overlap, tables
+from core.metrics.calibration import Bins
+from core.plans import Folds, Plan, endpoint, families, folds_of, in_order, plan_all, still_valid
 from core.records import SIZE, Prediction, Slice, SliceEntry
 from core.summary import summarise
 
@@ -63,8 +64,9 @@ def evaluate(
 
         predict = predict_many
     cuts = tables.size_cuts([_percent(e) for e in entries if e.reference_pixels])
-    scores, cases = _score(card, plans, cuts, predict, report)
-    made = summarise(card, plans, scores, inputs, cuts, left_out)
+    folded = folds_of(entries, plans)
+    scores, cases, calibrated = _score(card, plans, folded, cuts, predict, report)
+    made = summarise(card, plans, folded, scores, calibrated, inputs, cuts, left_out)
     results.write_results(dataset, made, scores, cases)
     return _of(results.read_results(dataset), names)
 
@@ -89,14 +91,16 @@ def _percent(entry: SliceEntry) -> float:
 def _score(
     card: DatasetCard,
     plans: Sequence[Plan],
+    folded: Sequence[Folds],
     cuts: tuple[float, float],
     predict: Predict,
     report: Report | None,
-) -> tuple[list[Row], list[Row]]:
-    """Rows of scores.csv (by run, case, class) and of cases.csv."""
+) -> tuple[list[Row], list[Row], dict[tuple[str, str], Bins]]:
+    """Rows of scores.csv (by run, case, class) and of cases.csv; by run and class its pixels by probability."""
     entries = {entry.key: entry for plan in plans for entry in plan.entries}
     testing = {plan.run.name: {entry.key for entry in plan.entries} for plan in plans}
-    families = by_priority(card, plans)
+    groups = families(card, plans, folded)
+    calibrated: dict[tuple[str, str], Bins] = {}
     rows: dict[str, list[Row]] = {plan.run.name: [] for plan in plans}
     cases: list[Row] = []
     done, total = 0, sum(len(keys) for keys in testing.values())
@@ -108,7 +112,8 @@ def _score(
             own = [entry for entry in chunk if entry.key in testing[name]]
             predicted = predict(name, [slices[entry.key] for entry in own]) if own else []
             for entry, prediction in zip(own, predicted, strict=True):
-                labels = preprocess.labels_of(prediction.probability, slices[entry.key].picture.shape)
+                large = preprocess.enlarge(prediction.probability, slices[entry.key].picture.shape)
+                labels = preprocess.labels_of(large, large.shape)
                 drawn[entry.key][name] = labels
                 size = tables.size_name(_percent(entry), cuts)
                 shared = {
@@ -118,12 +123,18 @@ def _score(
                     "size": size,
                     "part": plan.part,
                 }
-                rows[name] += score_slice(slices[entry.key], prediction, labels, card, shared)
+                scored = score_slice(slices[entry.key], prediction, labels, card, shared)
+                for row, (numbers, bins) in zip(
+                    scored, _calibration(slices[entry.key], large, labels, card), strict=True
+                ):
+                    key = name, row["class"]
+                    calibrated[key] = calibrated.get(key, Bins()) + bins
+                    rows[name].append(row | numbers)
             done += len(own)
             if report:
                 report(done, total, name)
-        cases += [_case_row(card, entry, cuts, drawn[entry.key], families) for entry in chunk]
-    return [row for own in rows.values() for row in own], cases
+        cases += [_case_row(card, entry, cuts, drawn[entry.key], groups) for entry in chunk]
+    return [row for own in rows.values() for row in own], cases, calibrated
 
 
 def _chunks(entries: Sequence[SliceEntry]) -> Iterator[Sequence[SliceEntry]]:
@@ -162,14 +173,27 @@ def score_slice(
         row |= overlap.ratios(c)
         row |= {f"hd95_{card.unit}": hd95, "hd95_percent": 100 * hd95 / diagonal}
         row |= {"ceiling_dice": resolution_ceiling(mask), "tp_128": s.tp, "fp_128": s.fp, "fn_128": s.fn}
-        row |= {"tn_128": s.tn, "bce": conventions.bce(_of_class(prediction, values), np.isin(small, values))}
+        row |= {
+            "tn_128": s.tn,
+            "bce": conventions.bce(_of_class(prediction.probability, values), np.isin(small, values)),
+        }
         rows.append(row | {"cce": cce})
     return rows
 
 
-def _of_class(prediction: Prediction, values: Sequence[int]) -> np.ndarray:
-    """Probability (SIZE, SIZE) of the labels ``values`` together."""
-    p = prediction.probability
+def _calibration(
+    slice_: Slice, probability: np.ndarray, labels: np.ndarray, card: DatasetCard
+) -> Iterator[tuple[dict[str, float], Bins]]:
+    """By class the numbers of calibration inside its region, and the pixels of that; all on the source grid."""
+    for name in card.foreground:
+        values = overlap.class_values(name, card.classes)
+        truth = np.isin(np.asarray(slice_.reference), values)
+        inside = calibration.region(truth, np.isin(labels, values))
+        yield calibration.measure(_of_class(probability, values)[inside], truth[inside])
+
+
+def _of_class(p: np.ndarray, values: Sequence[int]) -> np.ndarray:
+    """Probability (H, W) of the labels ``values`` together, from that of each label (H, W, K)."""
     return p[..., 0] if p.shape[-1] == 1 else np.clip(p[..., list(values)].sum(axis=-1), 0, 1)
 
 
@@ -188,11 +212,11 @@ def _case_row(
     entry: SliceEntry,
     cuts: tuple[float, float],
     drawn: dict[str, np.ndarray],
-    families: dict[str, list[str]],
+    groups: dict[str, list[str]],
 ) -> Row:
     """What a list of cases needs: size, flags and how far the networks of one family disagree."""
     values = overlap.class_values(endpoint(card), card.classes)
-    members = [[drawn[name] for name in names if name in drawn] for names in families.values()]
+    members = [[drawn[name] for name in names if name in drawn] for names in groups.values()]
     family = next((place for place, labels in enumerate(members) if len(labels) > 1), None)
     masks = [np.isin(labels, values) for labels in members[family]] if family is not None else []
     pixels, share = overlap.disagreement(masks)

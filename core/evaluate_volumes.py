@@ -14,6 +14,7 @@ import numpy as np
 from core import catalogues, prepared, preprocess, results, runs, volume_rows
 from core.cards import DatasetCard
 from core.metrics import conventions, leakage, overlap, tables, volumes
+from core.metrics.calibration import Bins
 from core.metrics.conventions import Multiclass
 from core.metrics.overlap import Counts
 from core.plans import Folds, Plan, endpoint, families, folds_of
@@ -219,7 +220,12 @@ def _add(tally: Tally, card: DatasetCard, opened: Opened, predicted: Predicted) 
     if matched is not None:
         tally.lesions[name, case] = matched
         tally.slices.extend(volume_rows.slice_rows(card, opened, predicted, native))
-    tally.scores.extend(volume_rows.score_rows(card, opened, predicted, native, matched))
+    scored = volume_rows.score_rows(card, opened, predicted, native, matched)
+    found = volume_rows.calibrations(card, opened, predicted, is_volume=matched is not None)
+    for row, (numbers, bins) in zip(scored, found, strict=True):
+        key = name, row["class"]
+        tally.calibrated[key] = tally.calibrated.get(key, Bins()) + bins
+        tally.scores.append(row | numbers)
 
 
 def _add_disagreement(tally: Tally, opened: Opened, drawn: np.ndarray, members: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +42,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Folds:
-    """Trainings of one network, each on its own split, that together score every volume exactly once."""
+    """Trainings of one network, each on its own fold, that together score every case exactly once."""
 
     name: str
     plans: tuple[Plan, ...]
@@ -55,20 +56,34 @@ class Folds:
 
 
 def folds_of(entries: Sequence[SliceEntry], plans: Sequence[Plan]) -> list[Folds]:
-    """The trainings of each network whose test volumes are every volume with a reference, each once."""
-    every = {entry.case for entry in entries if entry.reference_pixels is not None}
+    """The trainings of each network on the folds of one cross-validation, where those test every case once.
+
+    Cases without a reference and those that the folds exclude count as no case.
+    """
     alike: dict[tuple[Any, ...], list[Plan]] = {}
     for plan in plans:
-        run = plan.run
+        run, folds = plan.run, unnumbered(plan.split)
         if plan.part == "test" and not plan.by_slice:
-            alike.setdefault((run.dataset, run.model, run.seed, run.width, run.recipe), []).append(plan)
+            key = (run.dataset, run.model, run.seed, run.width, run.recipe, folds)
+            alike.setdefault(key, []).append(plan)
     found = []
     for (dataset, model, seed, *_), members in alike.items():
+        every = {
+            entry.case
+            for entry in entries
+            if entry.reference_pixels is not None
+            and any(entry.parts.get(plan.split) != "excluded" for plan in members)
+        }
         tested = [{entry.case for entry in plan.entries} for plan in members]
         is_once = sum(map(len, tested)) == len(every)
         if len(members) > 1 and is_once and set().union(*tested) == every:
             found.append(Folds(runs.run_name(dataset, model, seed, "folds"), tuple(members)))
     return found
+
+
+def unnumbered(split: str) -> str:
+    """What the folds of one cross-validation share: the name of a split without its number."""
+    return re.sub(r"-\d+$", "", split)
 
 
 def plan_all(
@@ -171,7 +186,7 @@ def by_priority(card: DatasetCard, plans: Sequence[Plan]) -> dict[str, list[str]
 
 
 def families(card: DatasetCard, plans: Sequence[Plan], folded: Sequence[Folds] = ()) -> dict[str, list[str]]:
-    """``by_priority``, with networks pooled over folds first: those have scored every volume once."""
+    """``by_priority``, with networks pooled over folds first: those have scored every case once."""
     found: dict[str, list[str]] = {}
     for folds in folded:
         found.setdefault(folds.family, []).append(folds.name)

@@ -29,6 +29,7 @@ from core import (
     prepare_folder,
     prepared_index,
     prepared_volumes,
+    split_volumes,
 )
 from core.cards import DatasetCard
 from core.datasets._raw import Case, RawVolume
@@ -72,7 +73,8 @@ def prepare(
         cases, strays = module.find(source), module.strays(source)
         patient = _patients(card, module, [case.id for case in cases], groups)
         jobs = [_job(case, card, aside) for case in cases]
-        parts = [prepared_index.FORMAT, asdict(card), [j.key for j in jobs], strays, seed, patient]
+        formats = [prepared_index.FORMAT, split_volumes.RULES]
+        parts = [formats, asdict(card), [j.key for j in jobs], strays, seed, patient]
         inputs = atomic.sha256(atomic.canonical(parts))
         stored = prepare_folder.stored(card.name)
         if stored is not None and stored["inputs"] == inputs and not _may_work_now(stored):

@@ -20,7 +20,7 @@ from core import atomic, places
 from core.errors import DataMissing, DataRefused
 from core.metrics.overlap import Counts, reasons
 
-FORMAT = 2  # of the three files; a change of any formula or column gets a new number
+FORMAT = 3  # of the three files; a change of any formula or column gets a new number
 SCORES, CASES, SUMMARY = "scores.csv", "cases.csv", "summary.json"
 SLICES = "slices.csv"  # of volumes only
 OF_MAPS = ("layer", "method", "state", "number", "against", "way", "note")
@@ -57,7 +57,7 @@ class Results:
     scores       per run, case and class: counts, ratios (NaN where undefined), ``why`` by metric
     cases        {case: tag, group, flags, size, disagreement ...}
     summary      the whole of summary.json: also intervals, comparisons, ranks, false_alarms, subgroups,
-                 leakage, seeds, paper; for volumes lesions, burden and copy_nearest
+                 calibration, leakage, seeds, folds, paper; for volumes lesions, burden and copy_nearest
     slices       of volumes, per run and slice: pixels of each class in the reference (``liver_ref``), in the
                  prediction (``liver_pred``) and in both (``liver_both``); where networks are compared, the pixels
                  that any of them marks as tumour (``any_px``) and that not all do (``disagreement_px``), else None

@@ -19,10 +19,11 @@ import numpy as np
 
 from core.split import TEST_FOLDS, VALIDATION_FOLDS, checksum, natural, terciles
 
+RULES = 2  # of the splits; another number means that prepare makes them anew
 MANY = 30  # volumes; from here on a tenth is for the test, below each is tested once
 FOLDS = 3
 PATIENTS_TO_SPARE = 6  # so many left beside the test: whole patients are spared for validation
-GAP = 3  # slices between training and validation of the same volume that take part in neither
+TURN, SPARED = 10, (4, 5)  # of every ten liver slices these go to validation where no patient can be spared
 
 _TENTH = (
     "test: of all patients, the fold of StratifiedGroupKFold(10) nearest to a tenth of the volumes, stratified by "
@@ -34,9 +35,9 @@ _SPARED = (
     "stratified alike"
 )
 _WITHIN = (
-    f"validation: too few patients are left to spare one, so the slices from the last fifth of each remaining "
-    f"volume's liver up to the head, {GAP} slices below them left out; it only chooses the epoch and says nothing "
-    "about unseen patients"
+    "validation: too few patients are left to spare one, so of every ten liver slices of each remaining volume the "
+    "fifth and sixth; every level of the body stays in training, and their neighbours with it, so validation only "
+    "chooses the epoch and says nothing about unseen patients"
 )
 _SLICES = (
     "random slices: of those with liver 10 % test and 20 % of the rest validation (the study's protocol: "
@@ -75,7 +76,6 @@ def make(
         by_slice = name == "lits-slice"
         rule, part = _slices(kept, seed) if by_slice else _patients(kept, _number(name), seed)
         if {"train", "validation", "test"} <= set(part.values()):
-            why = "no liver" if by_slice else "gap"
             content = {
                 "name": name,
                 "dataset": dataset,
@@ -83,7 +83,7 @@ def make(
                 "seed": seed,
                 "rule": rule,
                 "cases": _lines(members, kept, part | dict.fromkeys(excluded, "excluded")),
-                "excluded": excluded | {unit: why for unit, one in part.items() if one == "excluded"},
+                "excluded": excluded | {unit: "no liver" for unit, one in part.items() if one == "excluded"},
             }
             made[name] = content | {"sha256": checksum(content)}
     return made
@@ -115,7 +115,7 @@ def _patients(kept: Sequence[Member], number: int, seed: int) -> tuple[str, dict
         spared = _fold_near(rest, VALIDATION_FOLDS, seed)
         return f"{rule}; {_SPARED}", part | dict.fromkeys(spared, "validation")
     for m in rest:
-        part |= _head_end(m)
+        part |= _within(m)
     return f"{rule}; {_WITHIN}", part
 
 
@@ -148,13 +148,10 @@ def _fold_near(kept: Sequence[Member], folds: int, seed: int) -> set[str]:
     return {kept[i].case for i in best}
 
 
-def _head_end(member: Member) -> dict[str, str]:
-    """Slices of a training volume from the last fifth of its liver upwards, and the gap below them."""
+def _within(member: Member) -> dict[str, str]:
+    """The slices of a training volume that are for validation."""
     liver = [index for index, has in zip(member.indices, member.has_liver, strict=True) if has]
-    first = member.indices.index(liver[len(liver) - -(-len(liver) // VALIDATION_FOLDS)])
-    unit = [f"{member.case}/{index}" for index in member.indices]
-    gap = dict.fromkeys(unit[max(0, first - GAP) : first], "excluded")
-    return gap | dict.fromkeys(unit[first:], "validation")
+    return {f"{member.case}/{index}": "validation" for at, index in enumerate(liver) if at % TURN in SPARED}
 
 
 def _slices(kept: Sequence[Member], seed: int) -> tuple[str, dict[str, str]]:

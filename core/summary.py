@@ -9,83 +9,83 @@ from importlib.metadata import version
 from itertools import combinations
 from typing import Any
 
+from core import summary_calibration
 from core.cards import DatasetCard
+from core.columns import (
+    Column,
+    about,
+    columns_of,
+    compared,
+    dice_of,
+    facts,
+    over_folds,
+    over_seeds,
+)
 from core.metrics import conventions, overlap, surface, tables
-from core.plans import Plan, by_priority, endpoint
+from core.plans import Folds, Plan, endpoint, families, unnumbered
 
-SEEDS_FOR_A_CLAIM = 3  # fewer trainings per network compare runs, not architectures
+IMAGES, GROUPS, GRID = "images", "groups", "native"
 Row = Mapping[str, Any]
 
 
 def summarise(
     card: DatasetCard,
     plans: Sequence[Plan],
+    folded: Sequence[Folds],
     scores: Sequence[Row],
+    calibrated: summary_calibration.Found,
     inputs: Mapping[str, Any],
     cuts: tuple[float, float],
     left_out: Mapping[str, str],
 ) -> dict[str, Any]:
     """Everything in summary.json but the checksums of its two companions.
 
-    ``scores`` are the rows of scores.csv; ``cuts`` the tercile limits of lesion size in percent of the image.
+    ``scores`` are the rows of scores.csv; ``calibrated`` by run and class the pixels by probability; ``cuts`` the
+    tercile limits of lesion size in percent of the image.
     """
-    rows: dict[str, dict[str, list[Row]]] = {
-        plan.run.name: {name: [] for name in card.foreground} for plan in plans
-    }
-    for row in scores:
-        rows[row["run"]][row["class"]].append(row)
-    each = [(plan, name, rows[plan.run.name][name]) for plan in plans for name in card.foreground]
+    columns = columns_of(card, plans, folded, scores)
+    each = [(column, name, column.rows[name]) for column in columns for name in card.foreground]
     binary = card.outputs == 1
     records = [
-        r for p, name, own in each for r in tables.records(own, _about(card, p, name), card.unit, binary)
+        r for c, name, own in each for r in tables.records(own, about(card, c, name), card.unit, binary)
     ]
-    pairs, orders = _compared(card, plans, rows)
+    pairs, orders = compared(card, plans, folded, columns, GROUPS)
     return {
         "inputs": inputs,
-        "header": header(card, plans, inputs, cuts, left_out),
-        "runs": {plan.run.name: run_facts(plan, rows[plan.run.name][endpoint(card)]) for plan in plans},
-        "families": [{"family": f, "runs": members} for f, members in by_priority(card, plans).items()],
+        "header": header(card, plans, columns, inputs, cuts, left_out),
+        "runs": {c.name: facts(c, c.rows[endpoint(card)], IMAGES, GROUPS) for c in columns},
+        "families": [{"family": f, "runs": names} for f, names in families(card, plans, folded).items()],
         "records": records,
         "intervals": [
-            i for p, name, own in each for i in tables.intervals(own, _about(card, p, name), card.unit)
+            i for c, name, own in each for i in tables.intervals(own, about(card, c, name), card.unit)
         ],
         "comparisons": pairs,
         "ranks": orders,
-        "false_alarms": [{**_about(card, p, name), **tables.false_alarms(own)} for p, name, own in each],
-        "subgroups": [s for p, name, own in each for s in tables.subgroups(own, _about(card, p, name))],
-        "ceilings": [{**_about(card, p, name), **ceiling(own)} for p, name, own in each],
+        "false_alarms": [{**about(card, c, name), **tables.false_alarms(own)} for c, name, own in each],
+        "subgroups": [s for c, name, own in each for s in tables.subgroups(own, about(card, c, name))],
+        "ceilings": [{**about(card, c, name), **ceiling(own)} for c, name, own in each],
+        "calibration": summary_calibration.summarise(card, columns, calibrated, GRID, IMAGES, GROUPS),
         "leakage": _leakage(card, plans, records),
-        "seeds": seeds(card, plans, records),
-        "paper": _paper(card, plans, records),
-    }
-
-
-def _about(card: DatasetCard, plan: Plan, class_name: str) -> dict[str, Any]:
-    return {
-        "run": plan.run.name,
-        "model": plan.run.model,
-        "dataset": card.name,
-        "class": class_name,
-        "threshold": "p>0.5" if card.outputs == 1 else "argmax",
-        "split": plan.split or None,
-        "split_sha256": plan.split_sha256[:8],
-        "part": plan.part,
+        "seeds": over_seeds(card, columns, records),
+        "folds": over_folds(card, columns, records),
+        "paper": _paper(card, columns, records),
     }
 
 
 def header(
     card: DatasetCard,
     plans: Sequence[Plan],
+    columns: Sequence[Column],
     inputs: Mapping[str, Any],
     cuts: tuple[float, float],
     left_out: Mapping[str, str],
 ) -> dict[str, Any]:
     """What every number carries, once for the whole file."""
-    packages = ("numpy", "scipy", "scikit-image")
+    packages = ("numpy", "scipy", "scikit-image", "scikit-learn")
     return {
         "dataset": card.name,
         "title": card.title,
-        "runs": [plan.run.name for plan in plans],
+        "runs": [column.name for column in columns],
         "synthetic": card.synthetic,
         "external": not card.splits,
         "classes": list(card.classes),
@@ -95,10 +95,10 @@ def header(
         "rule_text": overlap.RULES[overlap.DEFAULT_RULE],
         "rules": overlap.RULES,
         "threshold": "p > 0.5" if card.outputs == 1 else "argmax",
-        "grid": "native",
+        "grid": GRID,
         "paper_grid": "128 x 128",
         "unit": card.unit,
-        "n_unit": "images",
+        "n_unit": IMAGES,
         "group": card.group,
         "splits": {plan.split: plan.split_sha256[:8] for plan in plans if plan.split},
         "weights": {plan.run.name: plan.run.weights_sha256 for plan in plans},
@@ -108,31 +108,6 @@ def header(
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "left_out": dict(left_out),
-    }
-
-
-def run_facts(plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
-    """One run as the tables head it; counts of cases are those of the endpoint class."""
-    run, alarms = plan.run, tables.false_alarms(rows)
-    return {
-        "model": run.model,
-        "seed": run.seed,
-        "width": run.width,
-        "recipe": run.recipe,
-        "trained_on": run.dataset,
-        "trained_split": run.split,
-        "weights_sha256": run.weights_sha256,
-        "split": plan.split or None,
-        "split_sha256": plan.split_sha256,
-        "part": plan.part,
-        "family": plan.family,
-        "cases_sha256": plan.cases_sha256,
-        "n_images": len(rows),
-        "n_with_lesion": alarms["with_lesion"],
-        "n_lesion_free": alarms["lesion_free"],
-        "n_groups": len({row["group"] for row in rows}),
-        "n_groups_with_lesion": len({row["group"] for row in rows if row["n_ref"] > 0}),
-        "without_reference": plan.without_reference,
     }
 
 
@@ -147,47 +122,16 @@ def ceiling(rows: Sequence[Row]) -> dict[str, Any]:
     return {"metric": "ceiling_dice", "value": mean.value, "n": mean.n, "by_size": by_size}
 
 
-def _compared(
-    card: DatasetCard, plans: Sequence[Plan], rows: Mapping[str, Mapping[str, Sequence[Row]]]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Paired tests and rank stability inside every family of at least two networks."""
-    pairs: list[dict[str, Any]] = []
-    orders: list[dict[str, Any]] = []
-    name = endpoint(card)
-    for family, members in by_priority(card, plans).items():
-        if len(members) > 1:
-            note = single_run(plans, members)
-            about = {"family": family, "dataset": card.name, "class": name}
-            tests, order = tables.comparisons({run: rows[run][name] for run in members}, about, note)
-            pairs, orders = pairs + tests, [*orders, order]
-    return pairs, orders
-
-
-def single_run(plans: Sequence[Plan], members: Sequence[str]) -> str:
-    """The caution that a comparison carries until every network was trained from three seeds."""
-    seeds: dict[str, set[int]] = {plan.run.model: set() for plan in plans if plan.run.name in members}
-    for plan in plans:
-        if plan.run.model in seeds:
-            seeds[plan.run.model].add(plan.run.seed)
-    enough = all(len(found) >= SEEDS_FOR_A_CLAIM for found in seeds.values())
-    return "" if enough else "single run: compares these runs, not the architectures"
-
-
-def _dice(records: Sequence[Row], card: DatasetCard, run: str) -> Row:
-    """The endpoint's record of one run."""
-    wanted = {"run": run, "class": endpoint(card), "metric": "dice", "convention": "per_case"}
-    return next(record for record in records if wanted.items() <= record.items())
-
-
 def _leakage(card: DatasetCard, plans: Sequence[Plan], records: Sequence[Row]) -> list[dict[str, Any]]:
-    """The same network trained under two splits of this dataset, each on its own test part."""
+    """The same network trained under two splits of this dataset, each on its own test part; no single folds."""
     made = []
-    for a, b in combinations([plan for plan in plans if plan.run.dataset == card.name], 2):
+    whole = [p for p in plans if p.run.dataset == card.name and p.split == unnumbered(p.split)]
+    for a, b in combinations(whole, 2):
         same = ("model", "seed", "width", "recipe")
         if a.split == b.split or any(getattr(a.run, key) != getattr(b.run, key) for key in same):
             continue
         first, second = sorted((a, b), key=lambda plan: card.splits.index(plan.split))
-        ours, theirs = (_dice(records, card, plan.run.name) for plan in (first, second))
+        ours, theirs = (dice_of(records, card, plan.run.name) for plan in (first, second))
         made.append(
             {
                 "model": a.run.model,
@@ -205,38 +149,7 @@ def _leakage(card: DatasetCard, plans: Sequence[Plan], records: Sequence[Row]) -
     return made
 
 
-def seeds(card: DatasetCard, plans: Sequence[Plan], records: Sequence[Row]) -> list[dict[str, Any]]:
-    """Spread over seeds where a network was trained more than once under otherwise equal conditions."""
-    found: dict[tuple[Any, ...], list[Plan]] = {}
-    for plan in plans:
-        run = plan.run
-        found.setdefault((run.dataset, run.model, run.split, run.width, run.recipe), []).append(plan)
-    made = []
-    for (trained_on, model, split, width, recipe), members in found.items():
-        if len(members) > 1:
-            values = [_dice(records, card, plan.run.name)["value"] for plan in members]
-            made.append(
-                {
-                    "trained_on": trained_on,
-                    "model": model,
-                    "split": split,
-                    "width": width,
-                    "recipe": recipe,
-                    "metric": "dice",
-                    "class": endpoint(card),
-                    "seeds": [plan.run.seed for plan in members],
-                    "values": values,
-                    "mean": sum(values) / len(values),
-                    "low": min(values),
-                    "high": max(values),
-                    "n": len(values),
-                    "n_unit": "trainings",
-                }
-            )
-    return made
-
-
-def _paper(card: DatasetCard, plans: Sequence[Plan], records: Sequence[Row]) -> dict[str, Any]:
+def _paper(card: DatasetCard, columns: Sequence[Column], records: Sequence[Row]) -> dict[str, Any]:
     """The paper's Table 2 and our figures under its convention, side by side, for two-class datasets.
 
     ``same_data`` is False where the images are not those of the paper's table; the figures then only show the
@@ -247,10 +160,10 @@ def _paper(card: DatasetCard, plans: Sequence[Plan], records: Sequence[Row]) -> 
         return {}
     same = card.name == table["dataset"]
     rows = []
-    for plan in plans:
-        mine = [r for r in records if r["run"] == plan.run.name and r["convention"] == table["convention"]]
-        for row in conventions.beside_the_paper(plan.run.model, {r["metric"]: r["value"] for r in mine}):
+    for column in columns:
+        mine = [r for r in records if r["run"] == column.name and r["convention"] == table["convention"]]
+        for row in conventions.beside_the_paper(column.model, {r["metric"]: r["value"] for r in mine}):
             row = row if same else {key: value for key, value in row.items() if key != "met"}
-            rows.append({"run": plan.run.name, "model": plan.run.model, "split": plan.split or None, **row})
+            rows.append({"run": column.name, "model": column.model, "split": column.split or None, **row})
     note = "" if same else f"The paper's table is about BUSI, not about {card.title}: not comparable."
     return {**table, "same_data": same, "note": note, "beside": rows}

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core import runs, summary
+from core import runs, summary, summary_calibration
 from core.cards import DatasetCard
+from core.columns import Column, about, columns_of, compared, facts, over_folds, over_seeds
 from core.metrics import conventions, statistics, tables, volume_tables
 from core.metrics.conventions import Multiclass
 from core.metrics.lesions import Lesions
@@ -16,31 +17,17 @@ from core.plans import Folds, Plan, endpoint, families
 from core.volume_rows import Tally
 
 Row = Mapping[str, Any]
-ALL_VOLUMES = "every volume scored once"
+PATIENTS = "patients"
+CALIBRATED_ON = "128 x 128"  # the networks' own pixels: a sixteenth of those of most scans
 
 
 @dataclass(frozen=True, eq=False)
-class _Scored:
-    """One column of the tables: a run, or the trainings of one network over folds.
+class _Scored(Column):
+    """A column with what only volumes have: lesions by volume, counts over the slices that bear liver."""
 
-    rows and liver_bearing by class; lesions by volume
-    """
-
-    name: str
-    family: str
-    plans: tuple[Plan, ...]
-    rows: Mapping[str, Sequence[Row]]
     lesions: Sequence[Lesions]
     multiclass: Multiclass
     liver_bearing: Mapping[str, Counts]
-
-    @property
-    def by_slice(self) -> bool:
-        return self.plans[0].by_slice
-
-    @property
-    def split(self) -> str:
-        return " + ".join(plan.split for plan in self.plans if plan.split)
 
 
 def summarise(
@@ -58,16 +45,15 @@ def summarise(
     ``cuts`` are tercile limits of tumour ml; ``copied`` by split, the pooled Dice of copying the nearest training
     slice, for those splits where there is one.
     """
-    each = [_scored(card, folds.name, folds.family, folds.plans, tally) for folds in folded]
-    each += [_scored(card, plan.run.name, plan.family, (plan,), tally) for plan in plans]
+    each = [_scored(card, column, tally) for column in columns_of(card, plans, folded, tally.scores)]
     whole = [one for one in each if not one.by_slice]
     by_class = [(one, name) for one in whole for name in card.foreground]
     records = [record for one in each for record in _records(card, one)]
-    pairs, orders = _compared(card, plans, folded, {one.name: one for one in whole})
+    pairs, orders = compared(card, plans, folded, whole, PATIENTS)
     sizes = [
         row
         for one in whole
-        for row in volume_tables.lesion_sizes(one.lesions, _about(card, one, endpoint(card)))
+        for row in volume_tables.lesion_sizes(one.lesions, about(card, one, endpoint(card)))
     ]
     return {
         "inputs": inputs,
@@ -78,71 +64,54 @@ def summarise(
         "intervals": [
             row
             for one, name in by_class
-            for row in volume_tables.intervals(one.rows[name], _about(card, one, name))
+            for row in volume_tables.intervals(one.rows[name], about(card, one, name))
         ],
         "comparisons": pairs,
         "ranks": orders,
         "false_alarms": [
-            {**_about(card, one, name), **volume_tables.false_alarms(one.rows[name])}
-            for one, name in by_class
+            {**about(card, one, name), **volume_tables.false_alarms(one.rows[name])} for one, name in by_class
         ],
         "subgroups": [
             row
             for one, name in by_class
-            for row in tables.subgroups(one.rows[name], _about(card, one, name), ("size",), "patients")
+            for row in tables.subgroups(one.rows[name], about(card, one, name), ("size",), PATIENTS)
         ],
-        "ceilings": [
-            {**_about(card, one, name), **summary.ceiling(one.rows[name])} for one, name in by_class
-        ],
+        "ceilings": [{**about(card, one, name), **summary.ceiling(one.rows[name])} for one, name in by_class],
+        "calibration": summary_calibration.summarise(
+            card, whole, tally.calibrated, CALIBRATED_ON, volume_tables.VOLUMES, PATIENTS
+        ),
         "lesion_sizes": sizes,
         "leakage": _leakage(card, each, copied),
         "copy_nearest": copied,
-        "seeds": summary.seeds(card, [plan for plan in plans if not plan.by_slice], records),
+        "seeds": over_seeds(card, whole, records),
+        "folds": over_folds(card, whole, records),
         "paper": _paper(card, each, records),
     }
 
 
-def _scored(card: DatasetCard, name: str, family: str, plans: tuple[Plan, ...], tally: Tally) -> _Scored:
-    runs = [plan.run.name for plan in plans]
+def _scored(card: DatasetCard, column: Column, tally: Tally) -> _Scored:
     counts = Counts(0, 0, 0, 0)
     return _Scored(
-        name=name,
-        family=family,
-        plans=plans,
-        rows={c: [r for r in tally.scores if r["run"] in runs and r["class"] == c] for c in card.foreground},
-        lesions=[found for (run, _), found in tally.lesions.items() if run in runs],
-        multiclass=sum((tally.multiclass[run] for run in runs), Multiclass()),
+        **vars(column),
+        lesions=[found for (run, _), found in tally.lesions.items() if run in column.trainings],
+        multiclass=sum((tally.multiclass[run] for run in column.trainings), Multiclass()),
         liver_bearing={
-            c: sum((tally.liver_bearing[run, c] for run in runs), counts) for c in card.foreground
+            c: sum((tally.liver_bearing[run, c] for run in column.trainings), counts) for c in card.foreground
         },
     )
-
-
-def _about(card: DatasetCard, one: _Scored, class_name: str) -> dict[str, Any]:
-    plan = one.plans[0]
-    return {
-        "run": one.name,
-        "model": plan.run.model,
-        "dataset": card.name,
-        "class": class_name,
-        "threshold": "argmax",
-        "split": one.split or None,
-        "split_sha256": " + ".join(p.split_sha256[:8] for p in one.plans),
-        "part": plan.part,
-    }
 
 
 def _records(card: DatasetCard, one: _Scored) -> list[dict[str, Any]]:
     made = []
     for name in card.foreground:
-        about = _about(card, one, name)
+        shared = about(card, one, name)
         if one.by_slice:
             n = sum(row["n_slices"] for row in one.rows[name])
-            made += [{**about, **r} for r in volume_tables.pooled(one.rows[name], n, volume_tables.SLICES)]
+            made += [{**shared, **r} for r in volume_tables.pooled(one.rows[name], n, volume_tables.SLICES)]
         else:
             matched = one.lesions if name == endpoint(card) else []
-            made += volume_tables.records(one.rows[name], about, matched)
-    return made + volume_tables.multiclass(one.multiclass, _about(card, one, "all"))
+            made += volume_tables.records(one.rows[name], shared, matched)
+    return made + volume_tables.multiclass(one.multiclass, about(card, one, "all"))
 
 
 def _header(
@@ -153,11 +122,10 @@ def _header(
     cuts: tuple[float, float],
     left_out: Mapping[str, str],
 ) -> dict[str, Any]:
-    made = summary.header(card, plans, inputs, cuts, left_out)
+    made = summary.header(card, plans, each, inputs, cuts, left_out)
     del made["size_cuts_percent"]
     unit = "per_case: mean over volumes; pooled: voxels of all volumes; intervals: mean over patients"
     return made | {
-        "runs": [one.name for one in each],
         "aggregation": unit,
         "n_unit": volume_tables.VOLUMES,
         "size_cuts_ml": list(cuts),
@@ -167,49 +135,14 @@ def _header(
 
 def _run(card: DatasetCard, one: _Scored) -> dict[str, Any]:
     """One column as the tables head it; counts of volumes are those of the endpoint class."""
-    rows, (plan, *others) = one.rows[endpoint(card)], one.plans
-    made = summary.run_facts(plan, rows)
-    patients = len({row["group"] for row in rows})
-    made |= {
-        "split": one.split or None,
-        "split_sha256": " + ".join(p.split_sha256[:8] for p in one.plans) if others else plan.split_sha256,
-        "cases_sha256": " + ".join(p.cases_sha256[:8] for p in one.plans) if others else plan.cases_sha256,
-        "without_reference": sum(p.without_reference for p in one.plans),
+    rows = one.rows[endpoint(card)]
+    made = facts(one, rows, volume_tables.VOLUMES, PATIENTS)
+    return made | {
         "by_slice": one.by_slice,
         "n_slices": sum(row["n_slices"] for row in rows),
-        "n_patients": patients,
-        "few": "" if one.by_slice else statistics.few(patients),
+        "n_patients": made["n_groups"],
+        "few": "" if one.by_slice else statistics.few(made["n_groups"]),
     }
-    if not others:
-        return made
-    note = f"{ALL_VOLUMES}, {len(rows)} volumes, {patients} patients, {len(one.plans)} trainings"
-    return made | {
-        "family": one.family,
-        "trained_split": one.split,
-        "trainings": [p.run.name for p in one.plans],
-        "weights_sha256": " + ".join(p.run.weights_sha256[:8] for p in one.plans),
-        "note": note,
-    }
-
-
-def _compared(
-    card: DatasetCard, plans: Sequence[Plan], folded: Sequence[Folds], whole: Mapping[str, _Scored]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Paired tests and rank stability inside every family of whole volumes, patient by patient."""
-    pairs: list[dict[str, Any]] = []
-    orders: list[dict[str, Any]] = []
-    name = endpoint(card)
-    for family, members in families(card, plans, folded).items():
-        known = [run for run in members if run in whole]
-        if len(known) > 1:
-            trainings = [plan.run.name for run in known for plan in whole[run].plans]
-            note = summary.single_run(plans, trainings)
-            about = {"family": family, "dataset": card.name, "class": name}
-            tests, order = tables.comparisons(
-                {run: whole[run].rows[name] for run in known}, about, note, "patients"
-            )
-            pairs, orders = pairs + tests, [*orders, order]
-    return pairs, orders
 
 
 def _leakage(
@@ -251,9 +184,8 @@ def _paper(card: DatasetCard, each: Sequence[_Scored], records: Sequence[Row]) -
             for r in records
             if r["run"] == one.name and r["convention"] == table["convention"]
         }
-        model = one.plans[0].run.model
-        for row in conventions.beside_the_paper(model, ours, table):
+        for row in conventions.beside_the_paper(one.model, ours, table):
             row = row if same and one.by_slice else {key: value for key, value in row.items() if key != "met"}
-            rows.append({"run": one.name, "model": model, "split": one.split or None, **row})
+            rows.append({"run": one.name, "model": one.model, "split": one.split or None, **row})
     note = "" if same else f"The paper's table is about LiTS, not about {card.title}: not comparable."
     return {**table, "same_data": same, "note": note, "beside": rows}

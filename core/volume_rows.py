@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from core import preprocess
 from core.cards import DatasetCard
-from core.metrics import conventions, lesions, overlap, volumes
+from core.metrics import calibration, conventions, lesions, overlap, volumes
+from core.metrics.calibration import Bins
 from core.metrics.conventions import Multiclass
 from core.metrics.lesions import Lesions
 from core.metrics.overlap import Counts
@@ -59,6 +60,7 @@ class Tally:
     lesions        by (run, case), of the class that runs are compared on; none for a split by slices
     multiclass     by run, for ``paper-multiclass``: its test slices that have liver
     liver_bearing  by (run, class), counts on the 128 grid over the same slices
+    calibrated     by (run, class), the pixels of whole volumes by probability
     """
 
     scores: list[Row] = field(default_factory=list)
@@ -67,6 +69,7 @@ class Tally:
     lesions: dict[tuple[str, str], Lesions] = field(default_factory=dict)
     multiclass: dict[str, Multiclass] = field(default_factory=dict)
     liver_bearing: dict[tuple[str, str], Counts] = field(default_factory=dict)
+    calibrated: dict[tuple[str, str], Bins] = field(default_factory=dict)
 
 
 def mask_of(labels: np.ndarray, class_name: str, classes: Sequence[str]) -> np.ndarray:
@@ -127,9 +130,33 @@ def score_rows(
         row |= _lesion_counts(matched if name == endpoint(card) else None)
         row |= {"ceiling_dice": math.nan if matched is None else opened.ceilings[name]}
         row |= {"tp_128": s.tp, "fp_128": s.fp, "fn_128": s.fn, "tn_128": s.tn}
-        of_class = np.clip(predicted.probability[..., list(values)].sum(axis=-1), 0, 1)
+        of_class = class_probability(predicted.probability, values)
         rows.append(row | {"bce": conventions.bce(of_class, np.isin(truth, values)), "cce": cce})
     return rows
+
+
+def class_probability(probability: np.ndarray, values: Sequence[int]) -> np.ndarray:
+    """Probability (m, SIZE, SIZE) of the labels ``values`` together: that of the liver holds its tumours'."""
+    return np.asarray(np.clip(probability[..., list(values)].sum(axis=-1), 0, 1))
+
+
+def calibrations(
+    card: DatasetCard, opened: Opened, predicted: Predicted, *, is_volume: bool
+) -> Iterator[tuple[dict[str, float], Bins]]:
+    """By class the numbers of calibration inside its region, and the pixels of that; undefined for single slices.
+
+    On the 128 grid, where a volume has a bounded number of pixels: the region is found on the scan's own grid,
+    slice by slice, and taken down by nearest neighbour as the reference is.
+    """
+    truth = opened.small[predicted.positions]
+    for name in card.foreground:
+        values, inside = overlap.class_values(name, card.classes), np.zeros(truth.shape, bool)
+        drawn = mask_of(predicted.labels, name, card.classes)
+        for at, position in enumerate(predicted.positions if is_volume else ()):
+            found = calibration.region(opened.masks[name][position], drawn[at])
+            inside[at] = preprocess.small_stack(found[None].astype(np.uint8))[0]
+        likely = class_probability(predicted.probability, values)
+        yield calibration.measure(likely[inside], np.isin(truth, values)[inside])
 
 
 def _burdens(card: DatasetCard, table: np.ndarray) -> Row:

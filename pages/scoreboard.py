@@ -10,6 +10,7 @@ from core import PAPER_TABLE_2, DataRefused, studied_cases
 from pages.parts import (
     board_files,
     cached,
+    calibration,
     checks,
     choices,
     claim,
@@ -17,6 +18,7 @@ from pages.parts import (
     gallery,
     pairs,
     pickers,
+    ranking,
     subgroups,
     tables,
     trust,
@@ -31,7 +33,8 @@ DISTRIBUTIONS = {"dice": "Dice", "recall": "Recall", "precision": "Precision", "
 
 
 def scores(stored: Any, runs: dict[str, str], name: str) -> None:
-    """Per case and pooled, false alarms, intervals, paired tests."""
+    """Which network is ahead; per case and pooled, false alarms, intervals, paired tests."""
+    ranking.ranking_section(stored, runs)
     st.table(tables.overlap(stored, runs, name), alt="Overlap of each network, per case and pooled")
     st.caption(
         "Per case: mean over the images with a lesion, a missed lesion counts 0; small and large lesions weigh the "
@@ -133,22 +136,26 @@ def pictures(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:
     """The tabs of a dataset of pictures."""
     class_name = stored.header["endpoint"]["class"]
     st.caption(words.plain(tables.header_line(stored, next(iter(runs)))))
-    names = ["Scores", "As published", "Learning curves", "Every case", "Case against case", "Worst cases"]
-    names += [*CHECKS, "Download"]
+    names = ["Scores", "Calibration", "As published", "Learning curves", "Every case", "Case against case"]
+    names += ["Worst cases", *CHECKS, "Download"]
     tabs = dict(zip(names, st.tabs(names), strict=True))
+    own = tables.trainings(stored, runs)
     with tabs["Scores"]:
         scores(stored, runs, class_name)
+        ranking.spread_section(stored, runs)
+    with tabs["Calibration"]:
+        calibration.calibration_section(stored, runs)
     with tabs["As published"]:
         as_published(stored, runs, class_name)
     with tabs["Learning curves"]:
-        learning_curves(runs)
+        learning_curves(own)
     with tabs["Every case"]:
         every_case(stored, runs, class_name)
     with tabs["Case against case"]:
         pairs.pairs_section(stored, runs, [class_name], prepared=prepared)
     with tabs["Worst cases"]:
         gallery.gallery(stored, runs, prepared=prepared)
-    heatmap_checks(stored, runs, [tabs[name] for name in CHECKS])
+    heatmap_checks(stored, own, [tabs[name] for name in CHECKS])
     with tabs["Download"]:
         board_files.download(stored, runs)
 
@@ -169,11 +176,12 @@ def volumes(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:
     for name, show in (
         ("Surfaces and volumes", volume_board.surfaces_and_volumes),
         ("Lesions", volume_board.lesions),
+        ("Calibration", calibration.calibration_section),
     ):
         with tabs[name]:
             if is_sliced:
                 st.info(
-                    "Slices drawn at random are no volume: nothing to measure in mm, no lesions to match."
+                    "Slices drawn at random are no volume: nothing to measure in mm, per lesion or per patient."
                 )
             else:
                 volume_board.warn_of_few(stored, first)

@@ -165,8 +165,14 @@ def intervals(
     unit: str,
     metrics: Sequence[str] = (*LESION_METRICS, "hd95"),
     n_unit: str = "groups",
+    *,
+    rule: str = RULE,
+    grid: str = "native",
 ) -> list[dict[str, Any]]:
-    """Mean over groups with its 95 % interval, per metric, with the heading that must stand beside it."""
+    """Mean over groups with its 95 % interval, per metric, with the heading that must stand beside it.
+
+    ``rule`` and ``grid`` name those of metrics that are stored per case; overlap follows ``lesion-cases``.
+    """
     made = []
     for metric in metrics:
         groups = statistics.group_means(
@@ -178,11 +184,11 @@ def intervals(
             {
                 **about,
                 "metric": metric,
-                "rule": RULE,
+                "rule": rule,
                 **_as_dict(found),
                 "n_unit": n_unit,
-                "heading": f"{about['class']} · {shown} · mean over {n_unit} · {RULE} · {about['threshold']} · "
-                f"native · n={found.n} {n_unit} · split {about['split_sha256'] or 'none'}",
+                "heading": f"{about['class']} · {shown} · mean over {n_unit} · {rule} · {about['threshold']} · "
+                f"{grid} · n={found.n} {n_unit} · split {about['split_sha256'] or 'none'}",
             }
         )
     return made

@@ -20,7 +20,7 @@ PROTOCOLS = {
     "lits-patient-2": "by patient, fold 2",
     "lits-patient-3": "by patient, fold 3",
     "lits-slice": "random slices, as in the paper",
-    "folds": "by patient, all folds",
+    "folds": "all folds",  # by what, the dataset tells
 }  # how a split keeps test cases apart from training, in words
 
 
@@ -111,10 +111,12 @@ def run_sets(dataset: str) -> dict[str, dict[str, Run]]:
     """Trainings that fit a dataset: "<trained on>-<seed>" -> {network: run}, its own first.
 
     A set that nothing was trained on (an external test set) is read by every training whose classes fit,
-    those on real images first. A split other than the usual one is part of the name.
+    those on real images first. A split other than the usual one is part of the name, and comes after it.
     """
-    fitting = [run for run in cached.runs() if run.dataset == dataset]
     card = prepared(dataset)
+    usual = card.splits[0] if card and card.splits else ""
+    fitting = [run for run in cached.runs() if run.dataset == dataset]
+    fitting.sort(key=lambda run: run.split != usual)
     if not fitting and card is not None:
         same = [run for run in cached.runs() if run.classes == card.classes]
         fitting = sorted(same, key=lambda run: run.dataset.startswith("phantom"))
@@ -137,6 +139,8 @@ def set_title(name: str, dataset: str) -> str:
     trained, seed, split = found.groups()
     card = next((card for card in known_cards() if card.name == trained), None)
     protocol = PROTOCOLS.get(split or (card.splits[0] if card and card.splits else ""), split)
+    if split == "folds" and card:
+        protocol = f"by {'patient' if card.has_volumes else 'near-duplicate group'}, {protocol}"
     said = [title(trained)] if trained != dataset else []
     return ", ".join([*said, *([protocol] if protocol else []), f"seed {seed}"])
 

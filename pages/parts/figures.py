@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from plotly.subplots import make_subplots
 from pages.parts.panels import STYLES
 
 DASHES = {(): "solid", (6, 3): "dash", (2, 2): "dot", (4, 3): "dashdot"}
+PATTERNS = {"solid": "", "dash": "/", "dot": "."}
 MUTED = "#8a8a8a"
 HEADED = 72  # pixels above the plots: the title, and below it a heading for each column
 CURVES = {  # column of a history: title, and where the good end is
@@ -97,14 +99,7 @@ def intervals(
             name=html.escape(title),
             mode="markers",
             marker={"color": _colour(model), "symbol": _marker(model), "size": 11},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [high - mean if known else 0],
-                "arrayminus": [mean - low if known else 0],
-                "color": _colour(model),
-                "visible": known,
-            },
+            error_x=_bars([Dot(title, mean, low, high)], _colour(model)) | {"visible": known},
         )
     figure = _laid_out(
         figure, f"{metric}: mean over {unit}, 95 % interval", metric, height=90 + 45 * len(rows)
@@ -181,6 +176,51 @@ def cascade(columns: Sequence[tuple[str, str, Sequence[Dot], float]], title: str
             col=place,
         )
     return _laid_out(figure, title, "", height=350).update_layout(showlegend=False, margin_t=HEADED)
+
+
+def reliability(curves: Sequence[tuple[str, str, Sequence[Mapping]]], title: str) -> go.Figure:
+    """Observed share against mean probability, a line per (network, name, bins), and the bins' counts below."""
+    figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.05)
+    exact = {"width": 1, "dash": "dash", "color": MUTED}
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=exact, name="perfect", hoverinfo="skip")
+    for model, name, points in curves:
+        known = [point for point in points if point["pixels"]]
+        figure.add_scatter(
+            x=[point["probability"] for point in known],
+            y=[point["observed"] for point in known],
+            customdata=[point["pixels"] for point in known],
+            name=html.escape(name),
+            mode="lines+markers",
+            line={"color": _colour(model), "dash": _dash(model), "width": 2},
+            marker={"symbol": _marker(model), "size": 8},
+            hovertemplate="said %{x:.2f}, observed %{y:.2f}, %{customdata:,} px",
+        )
+        middles = [(point["low"] + point["high"]) / 2 for point in points]
+        counts = [point["pixels"] for point in points]
+        figure.add_bar(x=middles, y=counts, row=2, col=1, showlegend=False, **_filled(model, "%{y:,} px"))
+    figure = _laid_out(figure, title, "", height=460)
+    figure.update_yaxes(title="Observed share", range=[-0.03, 1.03], row=1)
+    most = max((point["pixels"] for _, _, points in curves for point in points), default=1)
+    figure.update_yaxes(title="Pixels", type="log", range=[0, math.log10(max(most, 1)) + 0.3], dtick=2, row=2)
+    return figure.update_xaxes(range=[-0.01, 1.01]).update_xaxes(title="Probability said", row=2)
+
+
+def ranks(shares: Sequence[tuple[str, str, Sequence[float]]], title: str) -> go.Figure:
+    """How often each (network, name) takes each rank, as bars side by side for every rank."""
+    figure = go.Figure()
+    for model, name, own in shares:
+        places = [f"Rank {place}" for place in range(1, len(own) + 1)]
+        text = [f"{share:.2f}" for share in own]
+        figure.add_bar(x=places, y=own, text=text, name=html.escape(name), **_filled(model, "%{x}: %{y:.2f}"))
+    figure = _laid_out(figure, title, "", height=250).update_layout(legend_y=-0.3)
+    figure.update_traces(textposition="outside", textangle=0, textfont_size=11, cliponaxis=False)
+    return figure.update_yaxes(range=[0, 1.15], tickvals=[0, 0.5, 1])
+
+
+def _filled(model: str, hover: str) -> dict:
+    """Bars in a network's colour, and in a pattern of its own."""
+    pattern = {"shape": PATTERNS.get(_dash(model), "x"), "solidity": 0.4}
+    return {"marker": {"color": _colour(model), "pattern": pattern}, "hovertemplate": hover}
 
 
 def _side_by_side(columns: Sequence[tuple], **shared: object) -> go.Figure:

@@ -37,7 +37,12 @@ def _scores(choice: Choice | None) -> tuple[str, Found, list[dict[str, Any]]]:
     sets = choices.scored_sets(stored)
     runs = sets.get(pickers.selection().set) or next(iter(sets.values()), {})
     class_name = stored.header["endpoint"]["class"]
-    rows = [row for row in stored.scores if row["class"] == class_name and row["run"] in runs]
+    column = {own: run for run in runs for own in stored.runs[run].get("trainings", [run])}
+    rows = [
+        row | {"run": column[row["run"]]}  # of all folds together where a network was trained on each
+        for row in stored.scores
+        if row["class"] == class_name and row["run"] in column
+    ]
     found = {title: dice_by_rule([row for row in rows if row["run"] == run]) for run, title in runs.items()}
     if not rows:
         raise DataMissing(f"No scores of single cases are stored. Run: python -m core evaluate {name}")

@@ -31,9 +31,16 @@ HEADLINE = ("dice", "iou", "recall", "precision")
 Row = Mapping[str, Any]
 
 
+def trainings(stored: Any, runs: Mapping[str, str]) -> dict[str, str]:
+    """The single trainings behind columns, each with its network's title."""
+    own = {run: stored.runs.get(run, {}).get("trainings", [run]) for run in runs}
+    return {training: title for run, title in runs.items() for training in own[run]}
+
+
 def header_line(stored: Any, run: str) -> str:
     """What every number of a run carries: class, aggregation, rule, threshold, grid, n, split."""
     about, head = stored.runs[run], stored.header
+    hashes = about["split_sha256"] if "trainings" in about else about["split_sha256"][:8]
     return " · ".join(
         [
             head["endpoint"]["class"],
@@ -42,7 +49,8 @@ def header_line(stored: Any, run: str) -> str:
             head["threshold"],
             f"{head['grid']} grid",
             f"n = {about['n_images']} images, {about['n_with_lesion']} with a lesion, {about['n_groups']} groups",
-            f"{about['part']} part, split {about['split_sha256'][:8] or 'none (external set)'}",
+            f"{about['part']} part, split {hashes or 'none (external set)'}",
+            *([about["note"]] if "note" in about else []),
         ]
     )
 
@@ -170,15 +178,16 @@ def comparison_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
 def per_case(stored: Any, runs: Mapping[str, str], name: str, metric: str) -> dict[str, dict[str, float]]:
     """Network -> case -> value of one metric over the cases that have a lesion; a missed lesion counts 0."""
     found: dict[str, dict[str, float]] = {}
+    own = trainings(stored, runs)
     for row in stored.scores:
-        if row["run"] in runs and row["class"] == name and row["n_ref"] > 0 and math.isfinite(row[metric]):
+        if row["run"] in own and row["class"] == name and row["n_ref"] > 0 and math.isfinite(row[metric]):
             found.setdefault(row["model"], {})[row["case"]] = row[metric]
     return found
 
 
 def of_cases(stored: Any, run: str, name: str) -> dict[str, Row]:
     """The scores of one column by case: of a run, or of the trainings over folds that the column stands for."""
-    own = stored.runs[run].get("trainings", [run])
+    own = trainings(stored, {run: ""})
     return {
         row["case"]: row
         for row in stored.scores

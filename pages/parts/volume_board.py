@@ -6,13 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from pages.parts import checks, choices, figures, subgroups, tables, volume_tables, words
+from pages.parts import checks, choices, figures, ranking, subgroups, tables, volume_tables, words
 from pages.parts.volume_tables import Columns
 
 TABS = (
     "Scores",
     "Surfaces and volumes",
     "Lesions",
+    "Calibration",
     "As published",
     "Leakage",
     "Learning curves",
@@ -41,7 +42,8 @@ def numbers(stored: Any, runs: dict[str, str], name: str, columns: Columns, what
 
 
 def scores(stored: Any, runs: dict[str, str]) -> None:
-    """Overlap by class, false alarms, intervals over patients and paired differences."""
+    """Which network is ahead; overlap by class, false alarms, intervals over patients, paired differences."""
+    ranking.ranking_section(stored, runs)
     for name in stored.header["classes"][1:]:
         st.markdown(f"**{name.capitalize()}**" + (", with the tumours in it" if name == "liver" else ""))
         numbers(stored, runs, name, volume_tables.OVERLAP, "Overlap")
@@ -76,6 +78,7 @@ def scores(stored: Any, runs: dict[str, str]) -> None:
             "Unit: the patient, never the volume or the slice. No interval below 5 patients, no p where it could "
             f"not fall below 0.05. {words.plain(kind.capitalize())}."
         )
+    ranking.spread_section(stored, runs)
 
 
 def surfaces_and_volumes(stored: Any, runs: dict[str, str]) -> None:

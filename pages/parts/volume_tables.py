@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pages.parts import tables, words
+from pages.parts.tables import trainings
 
 Row = Mapping[str, Any]
 Columns = Mapping[
@@ -125,11 +126,6 @@ def is_volumes(stored: Any) -> bool:
 def by_slice(stored: Any, runs: Mapping[str, str]) -> bool:
     """Whether these runs were trained and tested on a split by slices: the paper's protocol."""
     return any(stored.runs[run].get("by_slice") for run in runs)
-
-
-def trainings(stored: Any, runs: Mapping[str, str]) -> dict[str, str]:
-    """The single trainings behind columns, each with its network's title."""
-    return {own: title for run, title in runs.items() for own in stored.runs[run].get("trainings", [run])}
 
 
 def header_line(stored: Any, run: str) -> str:

@@ -128,6 +128,7 @@ RULES = {
     "Lesion, nothing drawn": "Dice, IoU and recall 0; distances undefined (missed)",
     "Mask": "probability above 0.5, after enlarging it from 128 × 128 to the picture's own pixels",
     "Disagreement of a case": "pixels that some networks mark and others do not, as a share of those any marks",
+    "Calibration": "inside the outlines and 5 pixels round them: probabilities against how often they were right",
     "Groups": "intervals and tests count near-duplicate clusters, never single images",
 }
 FLAGS = {

@@ -27,12 +27,19 @@ CARD = DatasetCard(
     citation="",
     synthetic=True,
     layout="busi",
-    splits=("toy-group", "toy-image"),
+    splits=("toy-group", "toy-image", "toy-5fold-1", "toy-5fold-2"),
 )
 EXTERNAL = dataclasses.replace(CARD, name="elsewhere", splits=())
 SHAPE = (128, 128)  # enlarging is then exact
 CASES = [f"benign-{i}" for i in range(1, 9)] + ["normal-1", "normal-2", "malignant-1", "unmarked-1"]
-TEST = {"toy-group": (*CASES[:4], "normal-1", "unmarked-1"), "toy-image": (*CASES[4:8], "normal-2")}
+FOLDS = CARD.splits[2:]
+TEST = {
+    "toy-group": (*CASES[:4], "normal-1", "unmarked-1"),
+    "toy-image": (*CASES[4:8], "normal-2"),
+    FOLDS[0]: (*CASES[:3], "normal-1"),
+    FOLDS[1]: (*CASES[3:8], "normal-2"),
+}
+EXCLUDED = dict.fromkeys(FOLDS, "excluded")  # malignant-1 has a reference, but no fold tests it
 SHIFTS = {"unet": 0, "multiresunet": 4, "dcunet": 8}
 
 
@@ -55,7 +62,8 @@ def entries_of(card):
         pixels = None if reference is None else int(reference.sum())
         group = "twins" if case in ("benign-1", "benign-2") else case
         tag = case.split("-")[0]
-        made.append(SliceEntry(card.name, case, 0, group, tag, ("flag",), *SHAPE, pixels))
+        parts = EXCLUDED if case == "malignant-1" else {}
+        made.append(SliceEntry(card.name, case, 0, group, tag, ("flag",), *SHAPE, pixels, parts))
     return tuple(made)
 
 
@@ -456,3 +464,128 @@ def test_reading_results_loads_no_scipy_and_no_keras():
     )
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def with_folds(listed, *seeds):
+    listed += [
+        run_of(model, split, seed=seed) for seed in seeds or (0,) for split in FOLDS for model in SHIFTS
+    ]
+    return listed
+
+
+def test_trainings_that_score_every_image_once_are_pooled_beside_that_on_the_default_split(listed):
+    with_folds(listed)
+    records = evaluate()
+    stored = results.read_results("toy")
+    facts = stored.runs["toy-unet-0-folds"]
+    assert facts["trainings"] == ["toy-unet-0-toy-5fold-1", "toy-unet-0-toy-5fold-2"]
+    assert facts["note"] == "every image scored once, 10 images, 9 groups, 2 trainings"
+    assert (facts["n_images"], facts["n_groups"], facts["split"]) == (10, 9, "toy-5fold-1 + toy-5fold-2")
+    assert facts["weights_sha256"].count(" + ") == 1
+    assert one(records, run="toy-unet-0-folds", metric="dice", convention="per_case")["n"] == 8
+    shifted = one(records, run="toy-multiresunet-0-folds", metric="dice", convention="per_case")
+    assert shifted["value"] == pytest.approx(np.mean([(w - 4) / w for w in range(12, 28, 2)]), abs=1e-5)
+    assert one(records, run="toy-unet-0-folds", metric="dice", convention="paper-binary")["n"] == 10
+    assert stored.summary["families"][0]["runs"] == [f"toy-{model}-0-folds" for model in SHIFTS]
+    assert stored.summary["families"][1]["runs"] == [f"toy-{model}-0" for model in SHIFTS]
+    assert {row["run"] for row in stored.scores}.isdisjoint({"toy-unet-0-folds"})
+
+
+def test_without_the_second_fold_nothing_is_pooled(listed):
+    listed += [run_of(model, FOLDS[0]) for model in SHIFTS]
+    evaluate()
+    stored = results.read_results("toy")
+    assert not any(name.endswith("folds") for name in stored.runs)
+    assert stored.summary["folds"] == []
+
+
+def test_networks_are_compared_over_the_groups_of_all_folds(listed):
+    with_folds(listed)
+    evaluate()
+    summary = results.read_results("toy").summary
+    pairs = [pair for pair in summary["comparisons"] if pair["a"].endswith("folds")]
+    assert [(p["a"], p["b"], p["n"]) for p in pairs] == [
+        ("toy-unet-0-folds", "toy-multiresunet-0-folds", 7),
+        ("toy-unet-0-folds", "toy-dcunet-0-folds", 7),
+        ("toy-multiresunet-0-folds", "toy-dcunet-0-folds", 7),
+    ]  # eight lesions, two of them twins
+    assert all(pair["p"] == pytest.approx(2**-6, rel=1e-5) for pair in pairs)
+    order = next(order for order in summary["ranks"] if order["n"] == 7)
+    assert order["share"]["toy-unet-0-folds"] == [1, 0, 0]
+    assert "U-Net has the best mean tumour Dice with probability 1.00 (bootstrap over 7" in order["sentence"]
+    assert "paper" not in order["sentence"]  # it is about other images
+
+
+def test_spread_over_folds_and_over_seeds_is_told_apart(listed):
+    with_folds(listed, 0, 1)
+    evaluate()
+    summary = results.read_results("toy").summary
+    folds = one(summary["folds"], run="toy-multiresunet-1-folds")
+    each = [np.mean([(w - 4) / w for w in widths]) for widths in ((12, 14, 16), (18, 20, 22, 24, 26))]
+    assert folds["values"] == pytest.approx(each, abs=1e-5)
+    assert (folds["low"], folds["high"]) == pytest.approx((min(each), max(each)), abs=1e-5)
+    assert folds["sd"] == pytest.approx(np.std(each, ddof=1), abs=1e-5)
+    assert (folds["folds"], folds["n"], folds["n_unit"]) == (list(FOLDS), 2, "trainings")
+    seeds = one(summary["seeds"], model="multiresunet", split="toy-5fold-1 + toy-5fold-2")
+    assert (seeds["seeds"], seeds["n"], seeds["sd"]) == ([0, 1], 2, 0)
+    assert not any(row["split"] == "toy-group" for row in summary["seeds"])
+
+
+def test_from_three_seeds_on_it_is_no_longer_called_a_single_run(listed):
+    with_folds(listed, 0, 1, 2)
+    evaluate()
+    summary = results.read_results("toy").summary
+    assert {pair["kind"] for pair in summary["comparisons"] if pair["a"].endswith("folds")} == {""}
+    assert {tuple(row["seeds"]) for row in summary["seeds"] if row["split"] in FOLDS} == {(0, 1, 2)}
+    assert len([row for row in summary["folds"] if row["model"] == "unet"]) == 3
+
+
+def test_a_case_is_told_how_far_the_networks_that_read_it_disagree_default_split_first(listed):
+    with_folds(listed)
+    evaluate()
+    stored = results.read_results("toy")
+    families = stored.summary["families"]
+    for case, runs_ in (("benign-1", "toy-unet-0"), ("benign-8", "toy-unet-0-toy-5fold-2")):
+        row = stored.cases[case]
+        assert row["n_runs"] == 3
+        assert families[row["family"]]["runs"][0] == runs_
+
+
+def test_folds_are_no_protocol_of_their_own_in_the_leakage_panel(listed):
+    with_folds(listed).append(run_of("unet", "toy-image"))
+    evaluate()
+    leak = results.read_results("toy").summary["leakage"]
+    assert [row["splits"] for row in leak] == [["toy-group", "toy-image"]]
+
+
+def test_naming_the_trainings_of_a_network_returns_their_folds_too(listed):
+    with_folds(listed)
+    evaluate()
+    own = [f"toy-unet-0-{split}" for split in FOLDS]
+    assert {record["run"] for record in evaluate(names=own)} == {*own, "toy-unet-0-folds"}
+
+
+def test_calibration_of_every_case_is_inside_its_region_and_pooled_over_cases_and_folds(listed):
+    with_folds(listed)
+    evaluate()
+    stored = results.read_results("toy")
+    perfect = one(stored.scores, run="toy-unet-0", case="benign-1")
+    assert perfect["brier"] == pytest.approx(0.01)  # 0.9 on the lesion, 0.1 round it
+    assert perfect["ece"] == pytest.approx(0.1)
+    # 620 pixels, 240 of them lesion: the bin of 62 with 54 of them has gaps of both signs
+    assert perfect["ace"] == pytest.approx((620 * 0.1 - (62 - (54 - 8)) * 0.1) / 620, rel=1e-5)
+    clean = one(stored.scores, run="toy-unet-0", case="normal-1")
+    assert all(math.isnan(clean[name]) for name in ("brier", "ece", "ace"))
+    alarm = one(stored.scores, run="toy-dcunet-0", case="normal-1")
+    inside = 30 * 30 - 4 * 10  # a disk of radius 5 leaves 10 of 25 pixels out at each corner
+    assert alarm["brier"] == pytest.approx((400 * 0.81 + (inside - 400) * 0.01) / inside, rel=1e-5)
+    found = stored.summary["calibration"]
+    assert (found["rule"], found["grid"], found["bins"]) == ("all-cases", "native", 10)
+    row = one(found["intervals"], run="toy-dcunet-0-folds", metric="ece")
+    assert (row["n"], row["n_unit"], row["cases"], row["undefined"]) == (9, "groups", 10, 0)
+    assert one(found["intervals"], run="toy-unet-0-folds", metric="ece")["undefined"] == 2
+    pooled = one(found["curves"], run="toy-dcunet-0-folds")
+    parts = [one(found["curves"], run=name) for name in stored.runs["toy-dcunet-0-folds"]["trainings"]]
+    assert pooled["pixels"] == sum(part["pixels"] for part in parts)
+    assert (pooled["n"], pooled["kind"]) == (10, "pooled over cases")
+    assert [p["pixels"] for p in pooled["points"]].count(0) == 8  # only 0.1 and 0.9 are ever said

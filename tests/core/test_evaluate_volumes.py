@@ -339,3 +339,52 @@ def test_the_case_list_of_volumes_names_every_slice():
     assert plan.cases_sha256 != fewer.cases_sha256
     assert plan.by_slice is False
     assert plans.plan_all(CARD, entries(), ["toy-unet-0-toy-slice"])[0][0].by_slice is True
+
+
+def test_calibration_of_a_volume_is_on_the_128_grid_with_the_liver_as_the_sum_of_two():
+    evaluate()
+    stored = results.read_results("toy")
+    wanted = {"run": "toy-unet-0", "case": "volume-0"}
+    tumour = one(stored.scores, **wanted, **{"class": "tumour"})
+    inside = 20 * 20 - 4 * 10  # per slice, 100 of them tumour: 0.9 said; 0.05 round it
+    assert tumour["ece"] == pytest.approx((100 * 0.1 + (inside - 100) * 0.05) / inside, rel=1e-5)
+    assert tumour["brier"] == pytest.approx((100 * 0.01 + (inside - 100) * 0.0025) / inside, rel=1e-5)
+    liver = one(stored.scores, **wanted, **{"class": "liver"})
+    inside, own = 90 * 80 - 4 * 10, 80 * 70  # 0.9 + 0.05 said of liver with its tumours; 0.1 round it
+    assert liver["ece"] == pytest.approx((own * 0.05 + (inside - own) * 0.1) / inside, rel=1e-5)
+    found = stored.summary["calibration"]
+    assert found["grid"] == "128 x 128"
+    pooled = one(found["curves"], run="toy-unet-0", **{"class": "liver"})
+    assert (pooled["n"], pooled["n_unit"], pooled["pixels"]) == (2, "volumes", 2 * 6 * inside)
+    folds = {"run": "toy-unet-0-folds", "class": "tumour", "metric": "brier"}
+    interval = one(found["intervals"], **folds)
+    assert (interval["n"], interval["cases"], interval["undefined"]) == (2, 3, 1)
+    assert "brier · mean over patients · all-cases · argmax · 128 x 128 · n=2" in interval["heading"]
+
+
+def test_slices_of_a_split_by_slices_have_no_calibration():
+    evaluate()
+    stored = results.read_results("toy")
+    rows = [row for row in stored.scores if row["run"] == "toy-unet-0-toy-slice"]
+    assert rows
+    assert all(math.isnan(row["brier"]) for row in rows)
+    assert "toy-unet-0-toy-slice" not in {row["run"] for row in stored.summary["calibration"]["curves"]}
+
+
+def test_a_network_without_a_region_anywhere_says_why_its_calibration_is_undefined():
+    evaluate()
+    found = results.read_results("toy").summary["calibration"]
+    wanted = {"run": "toy-unet-0-toy-patient-3", "class": "tumour", "metric": "ece"}
+    row = one(found["intervals"], **wanted)
+    assert (row["value"], row["n"], row["undefined"]) == (None, 0, 1)
+    assert row["why"] == "neither reference nor prediction has any: no region"
+    curve = one(found["curves"], run=wanted["run"], **{"class": "tumour"})
+    assert (curve["n"], curve["pixels"]) == (0, 0)
+    assert {point["observed"] for point in curve["points"]} == {None}
+
+
+def test_spread_over_folds_leaves_out_a_fold_without_the_class_and_counts_the_others():
+    evaluate()
+    row = one(results.read_results("toy").summary["folds"], run="toy-dcunet-0-folds")
+    assert row["values"] == [pytest.approx(0.6), pytest.approx(0.6), None]
+    assert (row["n"], row["low"], row["high"]) == (2, pytest.approx(0.6), pytest.approx(0.6))

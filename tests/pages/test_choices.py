@@ -16,6 +16,7 @@ from pages.parts import choices
         ("lits-2-lits-slice", "lits", "random slices, as in the paper, seed 2"),
         ("lits-0-lits-patient-2", "lits", "by patient, fold 2, seed 0"),
         ("lits-0-folds", "lits", "by patient, all folds, seed 0"),
+        ("busi-0-folds", "busi", "by near-duplicate group, all folds, seed 0"),
         ("busi-0", "hospital_b", "BUSI breast ultrasound, by near-duplicate group, seed 0"),
         ("unheard_of-0", "unheard_of", "seed 0"),
     ],

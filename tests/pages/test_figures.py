@@ -68,3 +68,25 @@ def test_a_cascade_is_drawn_with_the_level_of_two_different_cases():
     assert list(drawn[0].y) == [0.2, -0.1]
     assert list(drawn[1].y) == [0.5, 0.5]
     assert drawn[1].line.color == figures.MUTED
+
+
+POINTS = [
+    {"low": 0.0, "high": 0.5, "pixels": 3, "probability": 0.2, "observed": 0.4},
+    {"low": 0.5, "high": 1.0, "pixels": 0, "probability": None, "observed": None},
+]
+
+
+def test_a_reliability_curve_leaves_empty_bins_out_and_counts_them_below():
+    exact, curve, bars = figures.reliability([("unet", "<b>U", POINTS)], "T").data
+    assert (list(exact.x), list(exact.y)) == ([0, 1], [0, 1])
+    assert (list(curve.x), list(curve.y), list(curve.customdata)) == ([0.2], [0.4], [3])
+    assert (list(bars.x), list(bars.y), bars.yaxis) == ([0.25, 0.75], [3, 0], "y2")
+    assert curve.line.color == bars.marker.color == STYLES["unet"].colour
+    assert "<b>" not in curve.name
+
+
+def test_ranks_are_bars_of_shares_in_colours_and_patterns():
+    drawn = figures.ranks([("unet", "U", [0.2, 0.8]), ("dcunet", "DC", [0.8, 0.2])], "T").data
+    assert (list(drawn[0].x), list(drawn[0].y)) == (["Rank 1", "Rank 2"], [0.2, 0.8])
+    assert drawn[0].marker.pattern.shape != drawn[1].marker.pattern.shape
+    assert list(drawn[1].text) == ["0.80", "0.20"]

@@ -71,6 +71,21 @@ def test_every_volume_scored_once_comes_first_with_its_few_patients(board):
     assert "nan" not in text.lower().split()
 
 
+def test_the_sentence_about_the_order_is_silent_where_patients_are_too_few(board):
+    text = said(board())
+    assert "Which network is ahead?" in text
+    assert "too few to rank (n = 2 patients" in text
+    assert "Spread over trainings" in text
+    assert "3 folds, 1 of them undefined" in text
+
+
+def test_calibration_of_both_classes_is_on_the_128_grid_and_pooled_over_cases(board):
+    text = said(board())
+    assert text.count("The drawn curve is pooled over cases") == 2
+    assert "grid: 128 x 128" in text
+    assert "p(liver) + p(tumour)" in text
+
+
 def test_numbers_have_their_units_and_what_is_missing_is_said(board):
     text = said(board())
     assert " mm (n = " in text

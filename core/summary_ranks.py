@@ -1,0 +1,93 @@
+"""How stable the order of the networks is, in one sentence per family. No numbers are made here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.metrics import statistics
+from core.metrics.conventions import PAPER_TABLE_2, PAPER_TABLE_3
+
+Row = Mapping[str, Any]
+FIRST = {  # what the paper's tables rank first by Dice, by dataset
+    table["dataset"]: max(table["values"]["dice"], key=lambda model: float(table["values"]["dice"][model]))
+    for table in (PAPER_TABLE_2, PAPER_TABLE_3)
+}
+
+
+def sentence(order: Row, pairs: Sequence[Row], models: Mapping[str, str], titles: Mapping[str, str]) -> str:
+    """Which network has the best mean on these cases, how often it keeps that place, and whether it is decided.
+
+    ``order`` is the family's row of ranks and ``pairs`` its comparisons; ``models`` are networks by run, ``titles``
+    by network. Decided: the 95 % interval of the difference to every other network lies above 0. Below 5 groups
+    there is neither probability nor interval, and the sentence says so.
+    """
+    named = {run: titles.get(model, model) for run, model in models.items()}
+    n, units, what = order["n"], order["n_unit"], f"mean {order['class']} Dice"
+    if not n:
+        return f"Nothing to rank: none of the {units} has a {order['class']} Dice for every network."
+    gaps = {run: _gaps(run, pairs) for run in models}
+    best = [run for run in models if all(gap["difference"] >= 0 for gap in gaps[run].values())]
+    if len(best) != 1:
+        return f"On these cases {_list([named[run] for run in best])} share the best {what} ({n} {units})."
+    (first,) = best
+    rivals = gaps[first]
+    second = min(rivals, key=lambda run: rivals[run]["difference"])
+    paper = _beside_the_paper(order, first, rivals, models, named)
+    gap = f"{rivals[second]['difference']:+.3f}"
+    if n < statistics.POINTS_BELOW:
+        said = f"On these cases {named[first]} has the best {what}, {gap} against {named[second]}, the next"
+        limit = f"no probability and no interval below {statistics.POINTS_BELOW}"
+        return f"{said}: too few to rank (n = {n} {units}, {limit}){paper}."
+    probability = f"with probability {order['share'][first][0]:.2f} (bootstrap over {n} {units})"
+    low, high = (rivals[second][end] for end in ("low", "high"))
+    return (
+        f"On these cases {named[first]} has the best {what} {probability}; its difference to {named[second]}, the "
+        f"next, is {gap} [{low:+.3f}, {high:+.3f}]: {_verdict(rivals, second, named, n)}{paper}."
+    )
+
+
+def _gaps(run: str, pairs: Sequence[Row]) -> dict[str, dict[str, float]]:
+    """The differences of one run to each other one, with their intervals turned to its side."""
+    found = {}
+    for pair in pairs:
+        if pair["a"] == run:
+            found[pair["b"]] = {end: pair[end] for end in ("difference", "low", "high")}
+        elif pair["b"] == run:
+            found[pair["a"]] = {
+                "difference": -pair["difference"], "low": -pair["high"], "high": -pair["low"]
+            }  # fmt: skip
+    return found
+
+
+def _verdict(rivals: Mapping[str, Row], second: str, named: Mapping[str, str], n: int) -> str:
+    rough = f" (approximate, n < {statistics.APPROXIMATE_BELOW})" if n < statistics.APPROXIMATE_BELOW else ""
+    open_ = [run for run, gap in rivals.items() if not gap["low"] > 0]
+    if not open_:
+        return f"decided on these cases{rough}"
+    against = "" if second in open_ else f" against {_list([named[run] for run in open_])}"
+    return f"not decided{against}{rough}"
+
+
+def _beside_the_paper(
+    order: Row,
+    first: str,
+    rivals: Mapping[str, Row],
+    models: Mapping[str, str],
+    named: Mapping[str, str],
+) -> str:
+    """What that means for the paper's ranking, on the paper's datasets; empty elsewhere."""
+    theirs = next((run for run, model in models.items() if model == FIRST.get(order["dataset"])), None)
+    if theirs is None:
+        return ""
+    if theirs == first:
+        return "; the paper ranks it first too"
+    low = rivals[theirs]["low"]
+    if math.isnan(low) or low <= 0:
+        return f"; the paper ranks {named[theirs]} first, which these cases neither bear out nor refute"
+    return f"; this contradicts the paper, which ranks {named[theirs]} first"
+
+
+def _list(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

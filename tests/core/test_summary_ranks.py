@@ -1,0 +1,87 @@
+"""The sentence about the order of networks: what it says, what it leaves open, and when it is silent."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from core.summary_ranks import FIRST, sentence
+
+MODELS = {"u": "unet", "m": "multiresunet", "d": "dcunet"}
+TITLES = {"unet": "U-Net", "multiresunet": "MultiResUNet", "dcunet": "DC-UNet"}
+ORDER = {
+    "dataset": "busi", "class": "tumour", "n": 44, "n_unit": "groups",
+    "share": {"u": [0.09, 0.3, 0.61], "m": [0.2, 0.5, 0.3], "d": [0.71, 0.2, 0.09]},
+}  # fmt: skip
+
+
+def pair(a, b, difference, low=math.nan, high=math.nan):
+    return {"a": a, "b": b, "difference": difference, "low": low, "high": high}
+
+
+def pairs(um=(-0.01, -0.03, 0.02), ud=(-0.022, -0.05, 0.01), md=(-0.012, -0.03, 0.01)):
+    return [pair("u", "m", *um), pair("u", "d", *ud), pair("m", "d", *md)]
+
+
+def said(order=None, found=None, models=MODELS):
+    return sentence(ORDER | (order or {}), found or pairs(), models, TITLES)
+
+
+def test_the_best_its_probability_the_difference_to_the_next_and_that_it_is_not_decided():
+    assert said() == (
+        "On these cases DC-UNet has the best mean tumour Dice with probability 0.71 (bootstrap over 44 groups); "
+        "its difference to MultiResUNet, the next, is +0.012 [-0.010, +0.030]: not decided; the paper ranks "
+        "MultiResUNet first, which these cases neither bear out nor refute."
+    )
+
+
+def test_an_interval_above_zero_against_every_network_decides_and_contradicts_the_paper():
+    text = said(found=pairs(ud=(-0.022, -0.05, -0.01), md=(-0.012, -0.03, -0.001)))
+    assert "is +0.012 [+0.001, +0.030]: decided on these cases; this contradicts the paper" in text
+
+
+def test_a_network_further_down_that_is_not_told_apart_is_named():
+    assert "not decided against U-Net;" in said(found=pairs(md=(-0.012, -0.03, -0.001)))
+
+
+def test_the_papers_own_first_is_said_to_be():
+    text = said(found=pairs(um=(-0.02, -0.03, -0.01), md=(0.012, -0.01, 0.03)))
+    assert text.startswith("On these cases MultiResUNet has the best")
+    assert "with probability 0.20" in text
+    assert text.endswith("not decided; the paper ranks it first too.")
+
+
+def test_below_five_groups_there_is_neither_probability_nor_interval():
+    few = pairs(um=(-0.01,), ud=(-0.022,), md=(-0.012,))
+    text = said({"n": 3, "n_unit": "patients", "share": {}}, few)
+    assert text == (
+        "On these cases DC-UNet has the best mean tumour Dice, +0.012 against MultiResUNet, the next: too few "
+        "to rank (n = 3 patients, no probability and no interval below 5); the paper ranks MultiResUNet first, "
+        "which these cases neither bear out nor refute."
+    )
+
+
+@pytest.mark.parametrize(("n", "rough"), [(5, True), (19, True), (20, False)])
+def test_below_twenty_groups_it_is_called_approximate(n, rough):
+    assert ("approximate, n < 20" in said({"n": n})) is rough
+
+
+def test_networks_that_share_the_first_place_are_both_named():
+    text = said(found=pairs(ud=(-0.02, -0.03, -0.01), um=(-0.02, -0.03, -0.01), md=(0.0, 0.0, 0.0)))
+    assert text == "On these cases MultiResUNet and DC-UNet share the best mean tumour Dice (44 groups)."
+
+
+def test_where_nothing_is_defined_nothing_is_ranked():
+    undefined = pairs(um=(math.nan,), ud=(math.nan,), md=(math.nan,))
+    assert said({"n": 0, "share": {}}, undefined).startswith("Nothing to rank: none of the groups has")
+
+
+def test_the_paper_is_left_out_on_other_data_and_where_its_first_was_not_trained():
+    assert "paper" not in said({"dataset": "phantom_busi"})
+    two = sentence(ORDER, [pair("u", "d", -0.02, -0.05, 0.01)], {"u": "unet", "d": "dcunet"}, TITLES)
+    assert "paper" not in two
+
+
+def test_both_tables_of_the_paper_have_multiresunet_first():
+    assert FIRST == {"busi": "multiresunet", "lits": "multiresunet"}
