@@ -133,12 +133,13 @@ def header_line(stored: Any, run: str) -> str:
     about, head = stored.runs[run], stored.header
     unit = "slices, not independent" if about["by_slice"] else "volumes"
     n = about["n_slices"] if about["by_slice"] else about["n_images"]
+    patients = f"{about['n_patients']} patient{'' if about['n_patients'] == 1 else 's'}"
     said = [
         "liver with its tumours, and tumour",
         f"empty masks: {head['rule']}",
         head["threshold"],
         f"{head['grid']} grid",
-        f"n = {n} {unit}, {about['n_patients']} patients",
+        f"n = {n} {unit}, {patients}",
         f"{about['part']} part of {about['split'] or 'no split (external set)'}, {about['split_sha256'][:30]}",
         *([about["note"]] if "note" in about else []),
     ]
