@@ -172,7 +172,8 @@ def test_the_clock_of_the_case_before_is_stopped(open_page, desk):
           const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
           const { default: watch } = await import(url);
           const signs = [];
-          const tell = (token) => watch({ data: { token, every: 0.05 }, setStateValue: (_, sign) => signs.push(sign) });
+          const setStateValue = (_, sign) => signs.push(sign);
+          const tell = (token) => watch({ data: { token, every: 0.05 }, setStateValue });
           for (const token of ["first", "second", "third"]) tell(token);
           signs.length = 0;
           await new Promise((resolve) => setTimeout(resolve, 500));
