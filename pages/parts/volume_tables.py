@@ -143,7 +143,7 @@ def header_line(stored: Any, run: str) -> str:
         head["threshold"],
         f"{head['grid']} grid",
         f"n = {n} {unit}, {about['n_patients']} patients",
-        f"{about['part']} part of {about['split'] or 'no split (external set)'}, {about['split_sha256'][:30]}",
+        f"{about['part']} part of {about['split'] or 'no split (external set)'}, {about['split_sha256'][:8]}",
         *([about["note"]] if "note" in about else []),
     ]
     return " · ".join(said)

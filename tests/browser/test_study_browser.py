@@ -109,10 +109,11 @@ def test_no_frame_names_a_network_a_colour_of_one_or_a_case(window, desk):
     assert page.errors == []
 
 
-def test_a_reader_sees_outlines_alone_and_cannot_save_them(window):
+def test_a_reader_sees_outlines_alone_and_cannot_save_them(window, violations):
     page = window()
     begin(page, "lou")
     wait_for_case(page, 1)
+    assert violations(page) == []
     viewer = page.locator(".viewer")
     for name in ("Save", "Fill", "Error", "Probability", "Votes", "Heatmap"):
         assert viewer.get_by_role("button", name=name).count() == 0
