@@ -7,6 +7,7 @@ import streamlit as st
 from core import FOCUS_NUMBERS, NOTICE, CoreError, list_methods, list_networks
 from pages.parts import cached, cards, choices, words
 from pages.parts.frame import frame
+from pages.parts.viewer import KEYS
 
 USE = f"""
 {NOTICE}
@@ -36,25 +37,6 @@ LIMITS = """
 - Heatmaps show evidence inside one layer. They are no proof that a network looked at the right thing.
 - The study's "DCUNet" is represented by DC-UNet (Lou et al.); the study does not say which it used.
 """
-KEYS = {
-    "O F E B G": "outline, fill, error, probability, heatmap",
-    "H held, X": "hide all overlays while held; X hides them until pressed again",
-    "[ and ]": "opacity down, up by 10 %",
-    "Y": "reference outline on the other panels",
-    "+ and −, Ctrl + wheel, pinch": "zoom; drag moves the picture",
-    "0": "reset zoom and position",
-    "click, Shift + arrows": "crosshair in all panels with the values there",
-    "double click, Z": "one panel large, and back",
-    "← and →": "neighbouring panel",
-    "L": "link: all panels move together",
-    "S": "save this view as a picture",
-    "CT: wheel, ↑ and ↓": "slice before, after; Page ↑ and ↓ by ten; Home and End: first, last",
-    "CT: T, D": "next slice with tumour, with large disagreement; with Shift the one before",
-    "CT: 1 to 5, Shift + drag": "window presets; width (sideways) and level (up and down)",
-    "CT: M": "class shown: all, liver, tumour",
-    "?": "all keys of the viewer",
-    "P, N": "previous, next case (anywhere on the page; can be switched off in the sidebar)",
-}
 BUSI = """
 1. Download *Dataset of breast ultrasound images* (Al-Dhabyani et al., Data in Brief 28:104863, 2020; CC BY 4.0) and
    unpack it: a folder with `benign`, `malignant` and `normal`.
@@ -126,6 +108,16 @@ def definitions() -> None:
     )
 
 
+def keys() -> None:
+    """The keys of the viewer, from its own list, and those of the pages."""
+    st.caption(
+        "Those of the viewer act while the focus is in it; some need a CT, a heatmap or several classes."
+    )
+    rows = {words.plain(key): words.plain(text) for key, text in KEYS.items()}
+    rows["P, N"] = "previous, next case, anywhere on a page with cases; can be switched off under Filter"
+    st.table(rows, alt="Keys of the viewer and of the pages")
+
+
 def licences() -> None:
     """What may be done with what is shown here."""
     rows = {card.title: f"{card.licence}. {card.citation}" for card in choices.known_cards()}
@@ -152,9 +144,7 @@ with frame("About"):
     st.subheader("Definitions", anchor=False)
     definitions()
     st.subheader("Keys", anchor=False)
-    st.table(
-        {words.plain(key): text for key, text in KEYS.items()}, alt="Keys of the viewer and of the pages"
-    )
+    keys()
     st.subheader("Licences", anchor=False)
     licences()
     st.subheader("Versions", anchor=False)

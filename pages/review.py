@@ -1,5 +1,7 @@
 """Review: one case, the expert's outline, what each network drew, and where it went wrong."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from core import Slice, read_verdicts, score, studied_cases
@@ -7,6 +9,7 @@ from pages.parts import (
     cached,
     case,
     exports,
+    map_row,
     pickers,
     tables,
     thumbnails,
@@ -75,12 +78,13 @@ def numbers(readings: list[Reading], scores: dict) -> None:
     )
 
 
-def desk(shown: Shown) -> None:
-    """The row under the pictures: judge what is on screen, and take it away."""
+def desk(shown: Shown, masks: Mapping[str, str] | None = None) -> None:
+    """The row under the pictures: judge what is on screen, take it away, ask for heatmaps."""
     given = read_verdicts(shown.choice.card.name)
     with st.container(horizontal=True, vertical_alignment="center"):
         verdicts.button(shown)
-        exports.popover(shown, verdicts.session(), has_verdicts=bool(given))
+        exports.popover(shown, verdicts.session(), has_verdicts=bool(given), masks=masks or {})
+        map_row.switch()
         st.markdown(verdicts.counts(shown, given), width="content")
 
 
@@ -91,17 +95,18 @@ def review_volume(choice: Choice) -> None:
         side = volumes.finer("review", choice)
     settled = volumes.settle(choice, "review-volume", side)
     panels = [volumes.panel(reading, settled.answers[reading.model]) for reading in settled.readings]
+    maps = map_row.answers(choice.card, settled.one, settled.readings)
     with above:
-        reference = volumes.reference_panel(choice, side)
-        volumes.draw(choice, [reference, *panels], "review-volume", side, columns=len(panels) + 1)
+        drawn = map_row.added(panels, volumes.reference_panel(choice, side), maps)
+        hot = settled.one.index if maps else None
+        volumes.draw(choice, drawn, "review-volume", side, columns=len(panels) + 1, heat_slice=hot)
         shown = Shown(choice, settled.one, settled.readings, window_of(settled.view))
-        desk(shown)
+        desk(shown, volume_notes.masks(settled))
+        map_row.below(maps, settled.one)
         volumes.offer(choice, settled)
         volume_notes.under_panels(choice, settled)
     with below:
         volume_notes.few_patients(choice)
-        session = verdicts.session()  # here: the file is made in a thread without a session
-        volume_notes.export(choice, settled, lambda what: exports.note(shown, session, what))
         volume_notes.table(settled)
 
 
@@ -113,9 +118,11 @@ def review(choice: Choice) -> None:
     label = choice.card.classes.index(name)
     seen = [reading for reading in readings if reading.prediction is not None]
     scores = {r.model: score(one, r.prediction)[name] for r in seen} if one.has_reference else {}
+    maps = map_row.answers(choice.card, one, readings)
+    panels = [panel(reading, scores, name) for reading in readings]
     show(
         one.picture,
-        [case.reference_panel(one), *(panel(reading, scores, name) for reading in readings)],
+        map_row.added(panels, case.reference_panel(one), maps),
         token=one.key,
         key="review",
         columns=len(readings) + 1,
@@ -124,6 +131,7 @@ def review(choice: Choice) -> None:
         classes=choice.card.foreground,
     )
     desk(Shown(choice, one, readings))
+    map_row.below(maps, one)
     case.offer(readings, one, {r.title: "the prediction" for r in readings if r.is_missing})
     under_panels(readings, scores, one, name, label)
     numbers(readings, scores)

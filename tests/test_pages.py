@@ -338,6 +338,7 @@ def test_about_has_a_card_for_each_dataset_and_network(both):
     text = said(open_page("about"))
     assert "Al-Dhabyani" in text
     assert text.count("not reported") >= len(MODELS)
+    assert "outline, fill, error, probability, votes" in text
     assert "Multiple" not in text
 
 

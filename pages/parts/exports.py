@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from core import NOTICE, csv_text, mask_png, read_verdicts, verdict_rows, write_audit
-from pages.parts import cached, choices, words
+from pages.parts import cached, choices, state, volume_notes, words
 from pages.parts.case import Reading
 from pages.parts.case_report import Shown, report
 from pages.parts.words import plain
@@ -21,14 +22,15 @@ COUNTS = {
     "fn_px": "false negative",
     "tn_px": "true negative",
 }
-# The address is read when the link is looked at: slice, window, mode and class change in the browser alone.
+# The address is read when the link is looked at: slice, window, mode and zoom change in the browser alone.
 LINK = """export default ({ data, parentElement }) => {
   const field = parentElement.querySelector("input");
   const button = parentElement.querySelector("button");
   const fill = () => {
     const now = new URLSearchParams(location.search);
     const own = new URLSearchParams(data.map(([name, value]) => [name, value]));
-    for (const name of ["k", "win", "view", "cls"]) if (now.has(name)) own.set(name, now.get(name));
+    const looks = ["k", "win", "view", "cls", "z", "op", "x", "large", "keys"];
+    for (const name of looks) if (now.has(name)) own.set(name, now.get(name));
     field.value = `${location.origin}${location.pathname}?${own}`;
   };
   fill();
@@ -53,15 +55,18 @@ button:focus-visible, input:focus-visible { outline: 2px solid var(--st-primary-
 )
 
 
-def popover(shown: Shown, session: str, *, has_verdicts: bool) -> None:
-    """A button that opens all exports of what is on screen; each that is taken is a line of the audit log."""
+def popover(shown: Shown, session: str, *, has_verdicts: bool, masks: Mapping[str, str]) -> None:
+    """A button that opens all exports of what is on screen; each that is taken is a line of the audit log.
+
+    ``masks``: of a volume, the runs whose masks are stored for all slices, with their networks' titles.
+    """
     one, card = shown.one, shown.choice.card
     name = f"triptych-{one.case}" + (f"-{one.index}" if shown.is_volume else "")
 
-    def offer(label: str, file: str, mime: str, make: Callable[[], bytes | str]) -> None:
+    def offer(label: str, file: str, mime: str, make: Callable[[], bytes | str], kind: str = "") -> None:
         def made() -> bytes | str:
             content = make()
-            note(shown, session, label)
+            note(shown, session, kind or label)
             return content
 
         icon = ":material/download:"
@@ -79,6 +84,12 @@ def popover(shown: Shown, session: str, *, has_verdicts: bool) -> None:
         if shown.is_volume and (stored := stored_rows(shown)):
             whole = f"triptych-{one.case}-volume.csv"
             offer("Numbers of the whole volume (CSV)", whole, "text/csv", lambda: csv_text(stored))
+        for run, title in masks.items():
+            file, kind = f"{one.case}-{run}.nii.gz", "Mask (NIfTI)"
+            make = partial(volume_notes.nifti, run, shown.choice.entry)
+            offer(f"Mask of {title} (NIfTI)", file, "application/gzip", make, kind)
+        if masks:
+            st.caption(plain(volume_notes.GRID))
         for reading in () if shown.is_volume else shown.readings:
             if reading.labels is not None and reading.run is not None:
                 file = f"{one.case}-{reading.run.name}.png"
@@ -110,7 +121,8 @@ def address(shown: Shown) -> list[tuple[str, str]]:
     """Dataset, case, networks and training on screen as pairs for an address; the browser adds how they look."""
     run = next((run for run in shown.choice.runs.values() if run is not None), None)
     pairs = [("ds", shown.choice.card.name), ("case", shown.one.case), *(("m", m) for m in shown.choice.runs)]
-    return [*pairs, ("set", choices.set_name(run.name, run.model))] if run else pairs
+    pairs += [("set", choices.set_name(run.name, run.model))] if run else []
+    return [*pairs, *(("maps", value) for value in state.option("maps"))]
 
 
 def number_rows(shown: Shown) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ def _splits(choice: Choice | None) -> tuple[DatasetCard, str, str]:
 
 
 def _words(card: DatasetCard) -> tuple[str, str]:
-    return ("slice", "patient") if card.has_volumes else ("image", "cluster of near-duplicates")
+    return ("slice", "patient") if card.has_volumes else ("image", "near-duplicate cluster")
 
 
 def _neighbours(card: DatasetCard, split: str) -> tuple[Neighbour, ...]:

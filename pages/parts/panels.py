@@ -140,6 +140,7 @@ class Panel:
     message           words for when nothing can be drawn ("predicts no tumour here", "weights rejected: ...")
     summary           a short sentence for screen readers ("Dice 0.81"); not drawn
     network           panels of one network share it: it names the votes and the legend; default the title
+    mode              the one mode that the panel is drawn in ("heatmap"); empty: the one that the reader chooses
     areas             (classes, n) area in each slice, in mm2 or pixels; None: counted from the labels
     """
 
@@ -155,6 +156,7 @@ class Panel:
     message: str = ""
     summary: str = ""
     network: str = ""
+    mode: str = ""
     is_reference: bool = False
     areas: np.ndarray | None = None
 

@@ -32,7 +32,7 @@ from pages.parts.panels import (
     require,
 )
 
-FORMAT = 2
+FORMAT = 3
 LARGEST = 8_000_000  # bytes of one block; a 1000 x 800 picture with three networks takes about 0.8 MB
 LARGEST_CASE = 24_000_000  # bytes of all blocks of a case
 CHUNK = 7_900_000  # raw bytes of pictures in one part: it fits into a block even if it does not get smaller
@@ -96,6 +96,8 @@ def pack(
     require(columns is None or 1 <= columns <= 8, "columns", "1 to 8 or None", columns)
     if reference is None:
         reference = next((panel.labels for panel in panels if panel.is_reference), None)
+    for panel in panels:
+        require(panel.mode in ("", *MODES), "mode", f"empty or one of {MODES}", panel.mode)
     for labels in (reference, *(panel.labels for panel in panels)):
         fits = labels is None or (labels.shape == picture.shape and labels.max() <= len(classes))
         require(fits, "labels", f"{picture.shape} with values 0..{len(classes)}", "another shape or value")
@@ -261,6 +263,7 @@ def _panel_header(panel: Panel, parts: _Parts, shape: tuple[int, int], area: flo
         "colour": panel.colour,
         "dash": list(panel.dash),
         "message": panel.message,
+        "mode": panel.mode,
         "summary": panel.summary,
         "is_reference": panel.is_reference,
         "labels": parts.add("labels", labels, feed),

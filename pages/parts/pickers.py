@@ -205,6 +205,12 @@ def _options(
     return chosen
 
 
+def switch(label: str, name: str, help: str) -> None:
+    """A switch for an option, which is "on" or empty."""
+    key = state.seed(f"w_{name}", state.option(name) == ("on",))
+    st.toggle(label, key=key, on_change=state.took_switch(key, name), help=help)
+
+
 def offer(label: str, **options: Any) -> None:
     """A button that changes some options of the heatmaps page."""
     st.button(label, on_click=lambda: state.choose(**options))

@@ -114,8 +114,8 @@ def answer(probabilities: Sequence[np.ndarray], shape: tuple[int, int]) -> Answe
 def merged(slices: Sequence[SliceEntry]) -> SliceEntry:
     """The slices of one volume as one entry: its opening slice.
 
-    Its part of a split is that of its slices (those that are excluded, without liver, aside), "mixed" where they
-    differ.
+    Its part of a split is that of its slices (those that are excluded, without liver, aside). Where they differ it
+    is "mixed" if any of them is tested; else "train": of such a volume nothing is unseen.
     """
     opening = opening_slice(slices)
     parts = {name: {entry.parts.get(name, "excluded") for entry in slices} for name in opening.parts}
@@ -123,5 +123,11 @@ def merged(slices: Sequence[SliceEntry]) -> SliceEntry:
     return replace(
         opening,
         flags=tuple(dict.fromkeys(name for entry in slices for name in entry.flags)),
-        parts={name: found.pop() if len(found) == 1 else "mixed" for name, found in parts.items()},
+        parts={name: _part(found) for name, found in parts.items()},
     )
+
+
+def _part(found: set[str]) -> str:
+    if len(found) == 1:
+        return next(iter(found))
+    return "mixed" if "test" in found else "train"

@@ -19,9 +19,9 @@ from pages.parts import cached, choices
 from pages.parts.choices import Selection
 
 NAMES = {"ds": "dataset", "case": "case", "set": "training"}
-OPTIONS = (  # of the heatmaps page
+OPTIONS = (  # of the heatmaps page, and whether Review shows a row of heatmaps
     "along", "layer", "cam", "region", "class", "score", "rival", "of", "index", "at", "radius", "side",
-    "scale", "sign", "colours", "only",
+    "scale", "sign", "colours", "only", "maps",
 )  # fmt: skip
 ADDRESS = ("ds", "case", "m", "set", *OPTIONS)  # what Python reads of the address
 LESSON = ("lesson", "step")  # where the Teach page is: it stays when the case changes
@@ -138,6 +138,11 @@ def choose(**options: Any) -> None:
 def took_option(widget: str, name: str) -> Callable[[], None]:
     """A callback that moves a widget's value into an option."""
     return lambda: choose(**{name: st.session_state[widget]})
+
+
+def took_switch(widget: str, name: str) -> Callable[[], None]:
+    """A callback that moves a switch into an option: "on", or nothing."""
+    return lambda: choose(**{name: "on" if st.session_state[widget] else ""})
 
 
 # ---- what a viewer reports

@@ -44,14 +44,15 @@ LARGEST = 1_000_000  # bytes of a definition
 
 def show() -> None:
     """Studies with their progress, and the ways to make one."""
-    if told := study_state.told():
+    told = study_state.told()
+    if told:
         st.success(plain(told), icon=":material/check_circle:")
     studies = list_studies()
     st.subheader("Studies", anchor=False)
     if not studies:
         st.info("No study has been made on this machine yet.", icon=":material/rate_review:")
     for study in studies:
-        _one(study)
+        _one(study, is_open=told.startswith(f"{study.title} is locked"))
     st.subheader("Make a study", anchor=False)
     ready = [card for card in cached.datasets() if choices.run_sets(card.name)]
     if not ready:
@@ -65,24 +66,24 @@ def show() -> None:
         _file()
 
 
-def _one(study: Study) -> None:
+def _one(study: Study, *, is_open: bool) -> None:
     locked, rows = study_lock(study), study_progress(study)
     done, total = sum(row.done for row in rows), sum(row.total for row in rows)
     state = "locked" if locked else f"{done} of {total} ratings"
     label = f"{plain(study.title)} · {plain(study.id)} · {state}"
-    with st.expander(label, icon=":material/lock:" if locked else ":material/lock_open:"):
+    with st.expander(label, expanded=is_open, icon=":material/lock:" if locked else ":material/lock_open:"):
         repeats = len(study.orders[study.readers[0]]) - len(study.cases)
         st.caption(
             f"{choices.title(study.dataset)} · {len(study.cases)} cases for each of {len(rows)} readers, {repeats} "
             f"of them twice, unmarked · {len(study.letters)} outlines · reference "
-            f"{'shown' if study.show_reference else 'not shown'} · made {study.created}"
+            f"{'shown' if study.show_reference else 'not shown'} · made {_when(study.created)}"
             + (" · practice: its cases stay open on the other pages" if study.practice else "")
         )
         st.table(
             {
                 "Reader": [row.reader for row in rows],
                 "Rated": [f"{row.done} of {row.total}" for row in rows],
-                "Last (UTC)": [row.last.replace("T", " ").rstrip("Z") or "not begun" for row in rows],
+                "Last": [_when(row.last) if row.last else "not begun" for row in rows],
             },
             alt="Cases rated by each reader",
         )
@@ -92,11 +93,15 @@ def _one(study: Study) -> None:
         early = (
             f" before all had finished: {locked.reason}" if locked.reason else ", all readers had finished"
         )
-        st.caption(plain(f"Locked {locked.at}{early}."))
+        st.caption(plain(f"Locked {_when(locked.at)}{early}."))
         if st.toggle("Open the key and show the results", key=f"study-results-{study.id}"):
             with st.spinner("Counting"):
                 found = study_results(study)
             study_results_view.show(found)
+
+
+def _when(time: str) -> str:
+    return time.replace("T", " ").replace("Z", " UTC")
 
 
 def _lock(study: Study, *, is_finished: bool) -> None:
@@ -114,7 +119,7 @@ def _lock(study: Study, *, is_finished: bool) -> None:
         explain(error)
         return
     write_audit("study_locked", page="reader_study", study=study.id, note=reason)
-    study_state.tell(f"{study.title} is locked. Its results are below.")
+    study_state.tell(f"{study.title} is locked. Open its key below to see the results.")
     st.rerun()
 
 

@@ -7,29 +7,37 @@ import streamlit as st
 from core import STUDY_SIGN_SECONDS, CoreError, Study, attend_study
 from pages.parts import study_state
 
-# A hidden page counts no time. Cleaning up stops the clock of the case before.
+# A hidden page counts no time. Streamlit runs this again for the next case without cleaning up after the last one:
+# there is one clock, and whoever comes next stops it.
 SCRIPT = """
-const counts = new WeakMap();
-
-export default function watch({ data, parentElement, setStateValue }) {
-  let count = counts.get(parentElement);
-  if (!count || count.token !== data.token) count = { token: data.token, seconds: 0, since: null };
-  counts.set(parentElement, count);
+export default function watch({ data, setStateValue }) {
+  const before = globalThis.triptychClock;
+  before?.stop();
+  const clock = before?.token === data.token ? before : { token: data.token, seconds: 0, since: null };
+  globalThis.triptychClock = clock;
   const isVisible = () => document.visibilityState === "visible";
-  const sign = () => {
+  const count = (isRunning) => {
     const now = performance.now();
-    if (count.since !== null) count.seconds += (now - count.since) / 1000;
-    count.since = isVisible() ? now : null;
-    const seconds = Math.round(10 * count.seconds) / 10;
-    setStateValue("sign", { token: count.token, seconds, visible: isVisible() });
+    if (clock.since !== null) clock.seconds += (now - clock.since) / 1000;
+    clock.since = isRunning ? now : null;
   };
-  if (!count.isKnown) sign();
-  count.isKnown = true;
+  const sign = () => {
+    count(isVisible());
+    const seconds = Math.round(10 * clock.seconds) / 10;
+    setStateValue("sign", { token: clock.token, seconds, visible: isVisible() });
+  };
+  if (clock === before) count(isVisible());
+  else sign();
   const timer = setInterval(sign, 1000 * data.every);
   document.addEventListener("visibilitychange", sign);
-  return () => {
+  clock.stop = () => {
+    count(false);
     clearInterval(timer);
     document.removeEventListener("visibilitychange", sign);
+  };
+  return () => {
+    clock.stop();
+    if (globalThis.triptychClock === clock) delete globalThis.triptychClock;
   };
 }
 """

@@ -30,6 +30,24 @@ def case_list(choice: Choice) -> None:
                     st.caption(f":material/visibility_off: {plain(entry.case)} · in an open study")
                 else:
                     _row(entry, choice, _label(entry, order.get(entry.case), entry.case in judged))
+        _turn([entry.case for entry in found], first)
+
+
+def _turn(cases: list[str], first: int) -> None:
+    """Buttons to the pages before and after: each opens the first case there."""
+    pages = {"before": (first - ROWS, "arrow_upward"), "after": (first + ROWS, "arrow_downward")}
+    with st.container(horizontal=True):
+        for name, (at, icon) in pages.items():
+            if 0 <= at < len(cases):
+                st.button(
+                    f"{at + 1} to {min(at + ROWS, len(cases))}",
+                    key=f"turn-{name}",
+                    type="tertiary",
+                    icon=f":material/{icon}:",
+                    on_click=pickers.go,
+                    args=(cases[at],),
+                    help=f"The cases {name} these: opens the first of them.",
+                )
 
 
 def _label(entry: SliceEntry, disagreement: float | None, is_judged: bool) -> str:

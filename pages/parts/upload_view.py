@@ -93,7 +93,7 @@ def _picture(own: Own) -> None:
 def _volume(own: Own) -> None:
     upload, token = own.upload, f"upload/{own.upload.case}"
     grid = _drawn(own)
-    start = grid.indices[len(grid.indices) // 2]
+    start = grid.indices[_fullest(own, grid)]
     view = viewer.settled(
         upload_state.reported(KEY),
         token=token,
@@ -145,6 +145,16 @@ def _volume(own: Own) -> None:
         if len(grid.indices) < upload.count:
             first, last = grid.indices[0], grid.indices[-1]
             st.caption(f"Slices {first} to {last} of {upload.count} are drawn; the numbers below count all.")
+
+
+def _fullest(own: Own, grid: Drawn) -> int:
+    """The place with most tumour in the reference, without one in all networks together; the middle if none is."""
+    last = len(own.upload.card.foreground)
+    answers = [_answer(own, reading) for reading in readings(own, 0)]
+    drawn = [answer.labels for answer in answers if answer is not None]
+    marked = [grid.reference] if grid.reference is not None else drawn
+    sums = sum((labels == last).sum(axis=(1, 2)) for labels in marked)
+    return int(np.argmax(sums)) if np.any(sums) else len(grid.indices) // 2
 
 
 def _packed(*given: Any, **drawn: Any) -> Packed:

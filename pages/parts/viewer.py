@@ -7,6 +7,7 @@ fragment, so that the page does not run again.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,9 +89,13 @@ def _clamped(value: Any, low: float, high: float, otherwise: float) -> float:
 WEB = Path(__file__).with_name("viewer_web")
 FILES = (
     "bytes", "stack", "shapes", "trace", "colours", "paint", "marks", "words", "bar", "tools", "panels",
-    "slices", "strip", "gestures", "actions", "picture", "main",
+    "slices", "address", "strip", "gestures", "actions", "picture", "main",
 )  # fmt: skip
 SCRIPT = "\n".join((WEB / f"{name}.js").read_text("utf-8") for name in FILES)
+_LINES = (WEB / "words.js").read_text("utf-8").partition("const KEYS = [")[2].partition("];")[0]
+KEYS: Mapping[str, str] = dict(
+    re.findall(r'^  \["([^"]+)", "([^"]+)"', _LINES, re.MULTILINE)
+)  # key -> what it does
 _VIEW = st.components.v2.component(
     "triptych_viewer",
     html='<div class="viewer"></div>',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +13,10 @@ from core import Run, Scores, Slice, SliceEntry, export_volume, few_sentence, sc
 from pages.parts import cached, choices, words
 from pages.parts.case import Reading
 from pages.parts.choices import Choice
-from pages.parts.volumes import Settled, mm_note, redistribution
+from pages.parts.volumes import Settled, mm_note
 from pages.parts.words import plain
 
+GRID = "NIfTI masks lie on the original grid and affine. Slices far from the liver were not looked at: background."
 DOUBT = " (not measured)"  # behind areas and volumes of a file without a geometry of its own
 
 
@@ -147,38 +148,14 @@ def few_patients(choice: Choice) -> None:
         st.caption(f"{few} Counted in this part of the set; read every figure per patient.")
 
 
-def export(choice: Choice, settled: Settled, taken: Callable[[str], None]) -> None:
-    """A button per network: its mask of the whole volume as NIfTI on the grid of the source.
-
-    ``taken(what)`` is called when one has been made.
-    """
+def masks(settled: Settled) -> dict[str, str]:
+    """The runs whose masks of the whole volume are stored, with their networks' titles."""
     ready = [r for r in settled.readings if r.run is not None and settled.answers[r.model] is not None]
-    if not ready:
-        return
-
-    def made(run: str) -> bytes:
-        content = nifti(run, choice.entry)
-        taken("Mask (NIfTI)")
-        return content
-
-    with st.container(horizontal=True, vertical_alignment="center"):
-        for reading in ready:
-            run = reading.run.name
-            st.download_button(
-                f"Mask of {reading.title} (NIfTI)",
-                data=lambda run=run: made(run),
-                file_name=f"{choice.entry.case}-{run}.nii.gz",
-                mime="application/gzip",
-                on_click="ignore",
-                icon=":material/download:",
-                key=f"export-{run}",
-            )
-        limits = "On the original grid and affine. Slices far from the liver were not looked at: background."
-        st.caption(plain(f"{limits}{redistribution(choice)}"))
+    return {r.run.name: r.title for r in ready if r.run is not None}
 
 
 def nifti(run: str, entry: SliceEntry) -> bytes:
-    """The file's bytes; written to a temporary folder, which is gone afterwards."""
+    """A mask of the whole volume on the grid of its source; its temporary folder is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mask.nii.gz"
         export_volume(run, entry.case, path, dataset=entry.dataset)

@@ -133,6 +133,7 @@ def header_line(stored: Any, run: str) -> str:
     about, head = stored.runs[run], stored.header
     unit = "slices, not independent" if about["by_slice"] else "volumes"
     n = about["n_slices"] if about["by_slice"] else about["n_images"]
+    hashes = " + ".join(one[:8] for one in about["split_sha256"].split(" + "))
     patients = f"{about['n_patients']} patient{'' if about['n_patients'] == 1 else 's'}"
     said = [
         "liver with its tumours, and tumour",
@@ -140,7 +141,7 @@ def header_line(stored: Any, run: str) -> str:
         head["threshold"],
         f"{head['grid']} grid",
         f"n = {n} {unit}, {patients}",
-        f"{about['part']} part of {about['split'] or 'no split (external set)'}, {about['split_sha256'][:30]}",
+        f"{about['part']} part of {about['split'] or 'no split (external set)'}, {hashes}",
         *([about["note"]] if "note" in about else []),
     ]
     return " · ".join(said)

@@ -23,6 +23,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RUN = "tags => axe.run(document, { runOnly: tags, resultTypes: ['violations'] })"
+# What waits for the server is dimmed, and then without contrast.
+AT_REST = "() => !document.querySelector('[data-stale=true], [data-test-script-state=running]')"
 PATIENCE = 120  # seconds until a server must answer; a busy machine takes its time
 
 
@@ -140,3 +144,25 @@ def note_foreign(page, url: str, host: str) -> None:
 def listen(page, websocket) -> None:
     websocket.on("framesent", lambda frame: page.seen.sent.append(len(frame)))
     websocket.on("framereceived", lambda frame: page.seen.received.append(len(frame)))
+
+
+@pytest.fixture(scope="session")
+def violations():
+    """A function from a page to what is serious or critical on it, as "rule (impact): where: element".
+
+    The whole document is looked at, Streamlit's own parts and the viewer's shadow root included.
+    """
+    axe = pytest.importorskip("axe_playwright_python.base", reason="axe-playwright-python is not installed")
+
+    def found(page) -> list[str]:
+        page.wait_for_timeout(1000)
+        page.wait_for_function(AT_REST)
+        page.evaluate(axe.AXE_SCRIPT)
+        return [
+            f"{rule['id']} ({rule['impact']}): {node['target']}: {node['html'][:160]}"
+            for rule in page.evaluate(RUN, RULES)["violations"]
+            if rule["impact"] in ("serious", "critical")
+            for node in rule["nodes"]
+        ]
+
+    return found

@@ -7,39 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from pages.parts.lessons_all import LESSONS
 from tests.browser.test_viewer_browser import PICTURES, focus, press
 from tests.pages import small
 
 APP = Path(__file__).with_name("viewer_app.py")
 PAGES = re.findall(r'st\.Page\(\s*"pages/(\w+)\.py"', (small.ROOT / "app.py").read_text("utf-8"))
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-RUN = "tags => axe.run(document, { runOnly: tags, resultTypes: ['violations'] })"
-# What waits for the server is dimmed, and then without contrast.
-AT_REST = "() => !document.querySelector('[data-stale=true], [data-test-script-state=running]')"
-
 both_themes = pytest.mark.parametrize("theme", ["light", "dark"])
-
-
-@pytest.fixture(scope="session")
-def violations():
-    """A function from a page to what is serious or critical on it, as "rule (impact): where: element".
-
-    The whole document is looked at, Streamlit's own parts and the viewer's shadow root included.
-    """
-    axe = pytest.importorskip("axe_playwright_python.base", reason="axe-playwright-python is not installed")
-
-    def found(page) -> list[str]:
-        page.wait_for_timeout(1000)
-        page.wait_for_function(AT_REST)
-        page.evaluate(axe.AXE_SCRIPT)
-        return [
-            f"{rule['id']} ({rule['impact']}): {node['target']}: {node['html'][:160]}"
-            for rule in page.evaluate(RUN, RULES)["violations"]
-            if rule["impact"] in ("serious", "critical")
-            for node in rule["nodes"]
-        ]
-
-    return found
 
 
 @both_themes
@@ -52,8 +26,38 @@ def test_a_page_has_no_serious_violation(serve, open_page, violations, name, the
     assert violations(page) == []
 
 
+OPENED = {
+    "verdict": lambda page: page.get_by_role("button", name="Verdict").click(),
+    "export": lambda page: page.get_by_role("button", name="Export").click(),
+    "filter": lambda page: page.get_by_role("button", name="Filter").click(),
+    "heatmap row": lambda page: page.get_by_text("Heatmap row").click(),
+}
+
+
 @both_themes
-@pytest.mark.parametrize("kind", ["ct", "heat", "words", "damaged"])
+@pytest.mark.parametrize("name", OPENED)
+def test_what_opens_on_review_has_no_serious_violation(serve, open_page, violations, name, theme):
+    address = serve(small.ROOT / "app.py", TRIPTYCH_ARTIFACTS=str(small.phantoms_and_real()))
+    page = open_page(f"{address}/?ds=busi", theme=theme)
+    page.wait_for_selector(PICTURES)
+    page.wait_for_timeout(1500)
+    OPENED[name](page)
+    page.wait_for_timeout(1500)
+    assert violations(page) == []
+
+
+@both_themes
+@pytest.mark.parametrize("lesson", [lesson.name for lesson in LESSONS])
+def test_a_lesson_has_no_serious_violation(serve, open_page, violations, lesson, theme):
+    address = serve(small.ROOT / "app.py", TRIPTYCH_ARTIFACTS=str(small.phantoms_and_real()))
+    page = open_page(f"{address}/teach?ds=busi&lesson={lesson}", theme=theme)
+    page.get_by_text("step 1 of").wait_for()
+    page.wait_for_timeout(2000)
+    assert violations(page) == []
+
+
+@both_themes
+@pytest.mark.parametrize("kind", ["row", "ct", "heat", "words", "damaged"])
 def test_the_viewer_has_no_serious_violation_in_any_state(serve, open_page, violations, kind, theme):
     page = open_page(f"{serve(APP)}/?kind={kind}", theme=theme)
     page.wait_for_selector(".viewer .status" if kind == "damaged" else PICTURES)

@@ -105,6 +105,22 @@ def test_a_link_to_a_volume_opens_its_slice_window_mode_and_class(visit):
     other.get_by_text(said, exact=True).first.wait_for()
 
 
+def test_a_link_opens_the_same_place_and_the_row_of_heatmaps(visit):
+    page = visit(f"?ds=busi&case={CASE}")
+    page.get_by_text("Heatmap row").click()
+    page.locator(PICTURES).nth(7).wait_for()
+    page.wait_for_timeout(900)
+    for key in ("+", "+", "]", "y", "Shift+ArrowRight"):
+        press(page, key)
+    told = asked(link(page))
+    assert told["maps"] == ["on"]
+    assert {"z", "x", "keys"} <= told.keys()
+    other = visit(link(page))
+    assert other.locator(PICTURES).count() == 8
+    assert pressed(other, "Reference") == "false"
+    assert asked(link(other)) == told
+
+
 def test_what_was_chosen_for_one_case_is_in_the_link_of_the_next(visit):
     page = visit("?ds=busi&case=benign-12")
     press(page, "e")

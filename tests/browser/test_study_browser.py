@@ -9,13 +9,14 @@ import pytest
 
 import core
 from core import study_store
+from pages.parts import study_watch
 from tests.browser.conftest import PATIENCE, start_server
 from tests.pages import small
 from tests.pages.blinding import given_away, secrets, unpacked
 
 DATASET = "phantom_busi"
 PICTURES = ".viewer canvas[role=img]"
-READERS = ["ann", "bob", "eve", "kim", "lou"]  # one for each test
+READERS = ["ann", "bob", "eve", "joy", "kim", "lou"]  # one for each test
 
 
 @pytest.fixture(scope="module")
@@ -108,10 +109,11 @@ def test_no_frame_names_a_network_a_colour_of_one_or_a_case(window, desk):
     assert page.errors == []
 
 
-def test_a_reader_sees_outlines_alone_and_cannot_save_them(window):
+def test_a_reader_sees_outlines_alone_and_cannot_save_them(window, violations):
     page = window()
     begin(page, "lou")
     wait_for_case(page, 1)
+    assert violations(page) == []
     viewer = page.locator(".viewer")
     for name in ("Save", "Fill", "Error", "Probability", "Votes", "Heatmap"):
         assert viewer.get_by_role("button", name=name).count() == 0
@@ -162,6 +164,44 @@ def test_time_is_counted_while_the_page_is_visible_and_no_longer(window, desk):
     with study_store._transaction(desk.study) as db:
         active, wall = db.execute("SELECT active_s, wall_s FROM ratings WHERE reader = 'kim'").fetchone()
     assert 1 < active < wall - 4
+
+
+def test_the_clock_of_the_case_before_is_stopped(open_page, desk):
+    page = open_page(desk.address)
+    signs = page.evaluate(
+        """async (script) => {
+          const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+          const { default: watch } = await import(url);
+          const signs = [];
+          const setStateValue = (_, sign) => signs.push(sign);
+          const tell = (token) => watch({ data: { token, every: 0.05 }, setStateValue });
+          for (const token of ["first", "second", "third"]) tell(token);
+          signs.length = 0;
+          await new Promise((resolve) => setTimeout(resolve, 500));
+          tell("third")();  // once more, as after a change of theme, and then it is taken down
+          const last = signs.length;
+          await new Promise((resolve) => setTimeout(resolve, 300));
+          return { signs, last };
+        }""",
+        study_watch.SCRIPT,
+    )
+    assert {sign["token"] for sign in signs["signs"]} == {"third"}
+    assert len(signs["signs"]) == signs["last"] >= 3
+    assert signs["signs"][-1]["seconds"] >= 0.3
+
+
+def test_cases_rated_one_after_the_other_each_have_their_time(window, desk):
+    page = window()
+    begin(page, "joy")
+    for position in range(3):
+        wait_for_case(page, position + 1)
+        page.wait_for_timeout(6000 if position == 2 else 0)  # past the next sign of the first case, at 10 s
+        rate(page, position)
+    wait_for_case(page, 4)
+    with study_store._transaction(desk.study) as db:
+        times = db.execute("SELECT active_s, wall_s FROM ratings WHERE reader = 'joy'").fetchall()
+    assert len(times) == 3
+    assert all(wall - 2 < active <= wall for active, wall in times)
 
 
 def test_a_server_killed_between_two_cases_loses_no_rating(window, desk, tmp_path):

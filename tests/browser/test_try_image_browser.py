@@ -53,7 +53,7 @@ def on_disk(*folders: Path) -> set[Path]:
     return {path for folder in folders for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_good_picture_is_checked_outlined_explained_and_forgotten(visit, folders):
+def test_a_good_picture_is_checked_outlined_explained_and_forgotten(visit, folders, violations):
     before = on_disk(*folders)
     page = visit()
     hand_over(page, uploads.picture(uploads.ultrasound()))
@@ -66,6 +66,7 @@ def test_a_good_picture_is_checked_outlined_explained_and_forgotten(visit, folde
     assert "Doe" not in page.content()
     page.get_by_role("button", name="Explain this picture").click()
     page.get_by_text("log-odds per cell, one scale for all networks").first.wait_for()
+    assert violations(page) == []
     page.get_by_role("button", name="Forget now").click()
     page.locator("input[type=file]").nth(1).wait_for(state="attached")
     page.wait_for_selector(PICTURES, state="detached")

@@ -95,6 +95,68 @@ def test_a_link_to_a_picture_opens_mode_and_greys_and_names_only_what_was_change
     assert page.locator(".viewer select").input_value() == "2"
 
 
+def test_a_link_opens_place_zoom_opacity_crosshair_and_what_is_switched_on_or_off(view):
+    page = view()
+    at_first = page.url
+    focus(page)
+    press(page, "f", "[", "[", "y", "i", "u", "+", "+", "+", "Shift+ArrowLeft")
+    page.locator(PICTURES).nth(1).hover()
+    page.mouse.down()
+    page.mouse.move(500, 420, steps=4)
+    page.mouse.up()
+    page.wait_for_timeout(900)
+    other = view(page.url.partition("?")[2])
+    assert zoom(other) == zoom(page) != "1.0×"
+    for name in ("Fill", "Reference", "Pixels"):
+        assert tool(other, name).get_attribute("aria-pressed") == tool(page, name).get_attribute(
+            "aria-pressed"
+        )
+    for index in range(4):
+        apart = np.abs(pixels(other, index).astype(int) - pixels(page, index)).max(axis=-1)
+        assert (apart > 20).mean() < 0.005  # the address rounds: an edge may fall on the next screen pixel
+    focus(other)
+    press(other, "]", "]", "y", "i", "u", "0", "o")
+    other.wait_for_url(lambda url: url.rstrip("?") == at_first.rstrip("?"))
+
+
+def test_a_link_opens_one_panel_large(serve, open_page):
+    page = open_page(f"{serve(APP)}/?large=2")
+    page.locator(PICTURES).nth(2).wait_for()
+    page.wait_for_timeout(800)
+    assert page.locator(PICTURES).nth(2).is_visible()
+    assert not page.locator(PICTURES).nth(1).is_visible()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["z=99_7_7&op=900&x=9999_9999&large=77&keys=qq", "z=a_b_c&op=-1&x=1&large=&keys=%00", "z=NaN_0_0"],
+)
+def test_nonsense_about_the_place_opens_the_picture_all_the_same(view, query):
+    page = view(query)
+    assert page.locator(PICTURES).count() == 4
+    assert pixels(page, 1).std() > 10
+    assert page.seen.errors == []
+
+
+def test_a_row_held_to_heatmaps_stays_while_the_row_above_is_drawn_as_chosen(view):
+    page = view("kind=row", width=1440)
+    tops = [page.locator(PICTURES).nth(index).bounding_box()["y"] for index in range(8)]
+    assert len(set(tops[:4])) == len(set(tops[4:])) == 1
+    assert tops[4] > tops[0]
+    outlined, heated = pixels(page, 1), pixels(page, 5)
+    assert (np.abs(outlined.astype(int) - heated).max(axis=-1) > 20).mean() > 0.05
+    legend = page.locator(".viewer .legend")
+    assert "full colour" in legend.inner_text()
+    assert "one scale for all networks" in legend.inner_text()
+    focus(page)
+    press(page, "e")
+    assert "Missed" in legend.inner_text()
+    assert not np.array_equal(pixels(page, 1), outlined)
+    assert np.array_equal(pixels(page, 5), heated)
+    press(page, "g")
+    assert np.array_equal(pixels(page, 1)[40:-40, 40:-40], pixels(page, 5)[40:-40, 40:-40])
+
+
 def test_the_scale_bar_is_as_long_as_it_says_and_follows_the_zoom(view):
     page = view("kind=ct")
     page.evaluate(WRITTEN)
@@ -188,6 +250,7 @@ def test_the_list_of_keys_opens_closes_and_fits_the_case(view):
     assert "votes" in listed.inner_text()
     assert "gamma" in listed.inner_text()
     assert "slice before" not in listed.inner_text()
+    assert not listed.locator("dt", has_text=re.compile("^G$")).is_visible()  # there is none to show
     press(page, "Escape")
     assert not listed.is_visible()
     page = view("kind=ct")

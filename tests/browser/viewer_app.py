@@ -191,6 +191,10 @@ else:
             is_reference=True,
         )
         panels = [expert, *panels]
+    if kind == "row":  # outlines above, the same networks' heatmaps below
+        heats = [bump(8), bump(16), bump(8)]
+        above = [replace(panel, heat=heat) for panel, heat in zip(panels[1:], heats, strict=True)]
+        panels = [expert, *above, expert, *(replace(panel, mode="heatmap") for panel in above)]
     if case == 3:  # a picture of another height
         cut = 200
         picture, panels = (
@@ -205,6 +209,7 @@ else:
             token=f"benign-{case}",
             key="view",
             mode="heatmap" if kind == "heat" else "outline",
+            columns=4 if kind == "row" else None,
             caption=f"Made up · benign-{case} · test",
         )
     st.json(view, expanded=False)

@@ -197,8 +197,13 @@ def said(page: AppTest) -> str:
     return "\n".join(texts).replace("\\", "").replace("\u202f", " ").replace("\u00a0", " ")
 
 
-def panels(page: AppTest) -> list[dict[str, Any]]:
-    """The headers of the panels that the viewer was given."""
+def block(page: AppTest) -> dict[str, Any]:
+    """The header of what the viewer was given."""
     payload = page.get("bidi_component")[0].proto.bytes
     (length,) = struct.unpack_from("<I", payload)
-    return json.loads(payload[4 : 4 + length])["panels"]
+    return json.loads(payload[4 : 4 + length])
+
+
+def panels(page: AppTest) -> list[dict[str, Any]]:
+    """The headers of the panels that the viewer was given."""
+    return block(page)["panels"]

@@ -95,6 +95,21 @@ def test_the_list_turns_its_page_with_the_case(busi):
     assert last.split(" · ")[0] in listed(page)
 
 
+def test_the_list_is_turned_by_hand_too(busi):
+    page = open_page("review")
+    page.session_state["sel"] = Selection(ds="busi", part="all")
+    page.run()
+    cases = [option.split(" · ")[0] for option in page.selectbox(key="w_case").options]
+    assert [b.label for b in page.sidebar.button if b.key.startswith("turn-")] == [
+        f"9 to {min(16, len(cases))}"
+    ]
+    page.button(key="turn-after").click().run()
+    assert page.session_state["sel"].case == cases[8]
+    assert listed(page) == cases[8:16]
+    page.button(key="turn-before").click().run()
+    assert listed(page) == cases[:8]
+
+
 def test_a_filter_is_kept_when_stepping_and_shown_on_its_button(busi):
     page = open_page("review")
     page.session_state["sel"] = Selection(ds="busi", part="all", tags=("malignant",))

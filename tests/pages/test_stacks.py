@@ -102,6 +102,11 @@ def test_a_volume_is_one_entry_that_opens_with_most_tumour():
     assert merged.parts == {"s": "mixed", "p": "test"}
 
 
+def test_a_volume_of_training_and_validation_slices_is_no_test_volume():
+    slices = [entry(3, (5, 0), "train"), entry(4, (5, 2), "validation"), entry(5, (9, 1), "excluded")]
+    assert stacks.merged(slices).parts["s"] == "train"
+
+
 def test_a_volume_without_tumour_opens_in_the_middle_and_slices_without_liver_do_not_mix_its_part():
     slices = [entry(3, (0, 0), "excluded"), entry(4, (5, 0), "train"), entry(5, (5, 0), "train")]
     assert stacks.merged(slices).index == 4

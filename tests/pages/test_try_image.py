@@ -133,6 +133,14 @@ def test_a_volume_is_outlined_in_every_slice_with_volumes_in_ml(volumes):
     assert " ml" in text
 
 
+def test_a_volume_opens_where_most_tumour_is(volumes):
+    areas = (uploads.abdomen()[1] == 2).sum(axis=(1, 2))
+    page = hand_over(uploads.volume(), reference=uploads.outline())
+    start = small.block(page)["slices"]["start"]
+    assert areas[start] == areas.max() > 0
+    assert start != len(areas) // 2
+
+
 def test_a_dicom_series_is_read_like_a_volume(volumes):
     page = hand_over(*uploads.ct_slices())
     assert not page.exception
@@ -150,8 +158,10 @@ def test_an_explanation_is_computed_on_request_and_drawn_as_on_the_heatmaps_page
 
 
 def test_a_slice_of_a_volume_is_explained_alone(volumes):
-    page = press(hand_over(uploads.volume()), "Explain slice 6")
+    page = press(hand_over(uploads.volume()), "Explain slice ")
     assert not page.exception
+    told = small.block(page)["slices"]
+    assert told["heat"] == told["start"]
     assert all(panel["heat"] for panel in panels(page)[1:])
 
 

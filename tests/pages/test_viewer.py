@@ -223,3 +223,17 @@ def test_nonsense_from_the_browser_becomes_the_opening_view(raw):
 def test_a_zoom_beyond_the_limits_is_clamped():
     assert settled({"token": "a", "zoom": 1e9, "x": -4}, token="a")["zoom"] == 16
     assert settled({"token": "a", "zoom": 1e9, "x": -4}, token="a")["x"] == 0
+
+
+def test_every_key_that_does_something_is_in_the_list_of_keys():
+    actions, words = ((viewer.WEB / f"{name}.js").read_text("utf-8") for name in ("actions", "words"))
+    acting = re.findall(r'^  "?([^\s":]+|\[|\])"?: \(app\)', actions, re.MULTILINE)
+    modes = re.findall(r'key: "(\w)"', words)
+    assert len(acting) > 15
+    assert len(modes) == 6
+    told = " ".join(" ".join(pair) for pair in viewer.KEYS.items())
+    spelt = {"-": "−", "Escape": "Esc", "=": "+"}
+    keys = [spelt.get(key, key.upper()) for key in (*acting, *modes, "t", "d", "h")]
+    assert [
+        key for key in keys if not re.search(rf"(?<!\w){re.escape(key)}(?!\w)", told.replace("Esc", "Esc "))
+    ] == []

@@ -234,6 +234,18 @@ def test_heatmaps_of_a_volume_ask_for_classes_and_belong_to_the_settled_slice(co
     assert "Energy in reference" in said(page)
 
 
+def test_a_row_of_heatmaps_on_review_belongs_to_the_settled_slice(computed):
+    assert header(open_volume("review", k="14"))["slices"]["heat"] == -1
+    page = open_volume("review", k="14", maps="on")
+    told = header(page)
+    assert (told["mode"], told["slices"]["heat"]) == ("outline", 14)
+    assert [panel["mode"] for panel in told["panels"]] == [""] * 5 + ["heatmap"] * 3
+    assert all(panel["labels"] >= 0 for panel in told["panels"])
+    (button,) = [one for one in page.button if one.label.startswith("Compute (")]
+    button.click().run()
+    assert all(panel["heat"]["label"].startswith("log-odds") for panel in header(page)["panels"][5:])
+
+
 def test_heatmaps_can_ask_about_every_class(computed):
     page = open_volume("heatmaps")
     (classes,) = [one for one in page.button_group if one.label.startswith("Class")]

@@ -50,10 +50,15 @@ function ramp(stops, share) {
   });
 }
 
+// Relative luminance as in WCAG 2.2: above 0.179 black has the higher contrast, at least 4.5 : 1.
+function luminance(colour) {
+  const [r, g, b] = colour.map((value) => (value <= 10 ? value / 3295 : ((value / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
 function paintCell(cell, colour) {
   cell.style.background = `rgb(${colour.join(" ")})`;
-  const light = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] > 140;
-  cell.style.color = light ? "#000" : "#fff";
+  cell.style.color = luminance(colour) > 0.179 ? "#000" : "#fff";
 }
 
 function table(title, note = "") {

@@ -188,8 +188,8 @@ function refreshBar(app) {
 }
 
 function refreshLegend(app, entries) {
-  const scale = app.state.mode === "heatmap" ? sharedScale(app.scene) : null;
-  app.legend.classList.toggle("heated", app.state.mode === "heatmap" && isStack(app.scene));
+  const scale = scaleOf(app.scene, app.state);
+  app.legend.classList.toggle("heated", showsHeat(app.scene, app.state) && isStack(app.scene));
   const wanted = JSON.stringify([entries, scale && [scale.limit, scale.label], app.scene.header.map]);
   if (app.legendShown === wanted) return;
   app.legendShown = wanted;

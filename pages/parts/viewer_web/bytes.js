@@ -70,7 +70,7 @@ function cut(bytes, from, length) {
 }
 
 function checkHeader(header) {
-  need(header.format === 2, "format");
+  need(header.format === 3, "format");
   for (const name of ["token", "caption", "notice", "mode"]) need(isText(header[name]), name);
   for (const name of ["panels", "parts", "classes", "picture"]) need(Array.isArray(header[name]), name);
   need(header.panels.length > 0 && header.panels.length <= 24, "panels");
@@ -94,6 +94,7 @@ function checkPanel(panel) {
   need(Array.isArray(panel.notes) && panel.notes.every(isText), "notes");
   need(isNumbers(panel.probability), "probability");
   need(isStyle(panel), "style");
+  need(panel.mode === "" || Object.hasOwn(OVERLAYS, panel.mode), "mode");
   if (panel.heat === null) return;
   need(["label", "words", "stamp"].every((name) => isText(panel.heat[name])), "heat");
   need(isNumber(panel.heat.limit) && isNumber(panel.heat.peak) && panel.heat.limit >= 0, "heat");

@@ -95,7 +95,7 @@ function showStack(app, stack) {
   if (!before || before.token !== header.token) {
     if (!isAlike(old, stack)) resetView(app);
     app.state.cross = null;
-    openingPlace(app);
+    openingPlace(app, !before);
     if (before) keepAddress(app);
   }
   app.state.slice = Math.min(app.state.slice, stack.picture.n - 1);

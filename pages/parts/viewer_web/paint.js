@@ -31,7 +31,8 @@ function placePicture(picture, view, box) {
   return { scale, rise, left: box.width / 2 - x * width, top: box.height / 2 - y * height, x, y, width, height };
 }
 
-function paintPanel(context, box, ratio, scene, panel, view, state) {
+function paintPanel(context, box, ratio, scene, panel, view, chosen) {
+  const state = stateOf(chosen, panel);
   const place = placePicture(scene.picture, view, box);
   const pen = { context, box, ratio, place, scene, panel, state, strength: state.opacity[state.mode] };
   context.setTransform(ratio, 0, 0, ratio, 0, 0);

@@ -55,7 +55,7 @@ function refreshPanels(app) {
   scene.panels.forEach((panel, index) => {
     const shown = app.panels[index];
     const isLarge = state.enlarged === index;
-    const heats = state.mode === "heatmap" && panel.heat;
+    const heats = stateOf(state, panel).mode === "heatmap" && panel.heat;
     setText(shown.reading, panelReading(scene, panel, state));
     setText(shown.reason, reasonFor(scene, panel, state));
     shown.reading.hidden = shown.reading.textContent === "";
@@ -71,7 +71,7 @@ function refreshPanels(app) {
       shown.enlarge.setAttribute("aria-label", name);
       shown.enlarge.title = name;
     }
-    const own = state.mode === "heatmap" ? barOf(scene, index) : null;
+    const own = showsHeat(scene, state) ? barOf(scene, index, state) : null;
     const wanted = own ? JSON.stringify([own.limit, own.label, scene.header.map]) : "";
     if (shown.barShown !== wanted) shown.bar.replaceChildren(...(own ? [colourBar(own, scene.header.map)] : []));
     shown.barShown = wanted;

@@ -26,12 +26,13 @@ function stripLines(app) {
   const shown = scene.panels.filter((_, index) => state.enlarged === null || state.enlarged === index);
   const views = state.linked ? `zoom ${app.view.zoom.toFixed(1)}×` : "panels not linked";
   const overlay = state.hidden ? "overlays hidden" : `opacity ${Math.round(100 * state.opacity[state.mode])} %`;
-  const scale = state.mode === "heatmap" ? sharedScale(scene) : null;
+  const scale = scaleOf(scene, state);
+  const isHot = (panel) => panel.heat && stateOf(state, panel).mode === "heatmap";
   return [
     `Triptych · ${header.caption} · ${mode} · ${views} · ${overlay}`,
     isStack(scene) ? [sliceWords(scene), placeWords(scene), windowWords(state), gridWords(scene)].filter(Boolean).join(" · ") : "",
     [...new Set(shown.filter((panel) => panel.run).map((panel) => `${panel.network}: ${panel.run}`))].join("  ·  "),
-    ...(state.mode === "heatmap" ? shown.filter((panel) => panel.heat).map((panel) => `${panel.network}: ${panel.heat.stamp}`) : []),
+    ...shown.filter(isHot).map((panel) => `${panel.network}: ${panel.heat.stamp}`),
     scale ? `Colours ${header.map.name}: ${scale.label}, full colour at ${inDigits(scale.limit)}` : "",
     state.cross ? commonReading(scene, state) : pixelWords(scene),
     state.window || state.gamma === 1 ? "" : `Grey scale: gamma ${state.gamma}`,
@@ -69,8 +70,8 @@ function planSheet(app) {
   const width = Math.max(480, columns * (box.width + PAGE.gap) - PAGE.gap + 2 * PAGE.edge);
   const pen = makeCanvas(1, 1).getContext("2d");
   pen.font = fontOf(app, 12);
-  const scale = state.mode === "heatmap" ? sharedScale(scene) : null;
-  const hasBars = state.mode === "heatmap" && scale === null;
+  const scale = scaleOf(scene, state);
+  const hasBars = showsHeat(scene, state) && scale === null;
   const notesOf = ({ isElsewhere, notes: lines }) => (isElsewhere ? [] : lines);
   const notes = shown.map((index) => notesOf(scene.panels[index]).flatMap((note) => wrapText(pen, note, box.width)));
   const spots = [];
@@ -119,7 +120,8 @@ function drawSheetPanel(app, context, { index, x, y, notes }, hasBar, ratio) {
   paintPanel(picture.getContext("2d"), box, ratio, scene, panel, viewOf(app, index), state);
   const top = y + PAGE.heading;
   context.drawImage(picture, x, top, box.width, box.height);
-  const badge = state.mode === "heatmap" && panel.heat && panel.heat.redundant ? "repeats the prediction" : "";
+  const isHot = stateOf(state, panel).mode === "heatmap";
+  const badge = isHot && panel.heat && panel.heat.redundant ? "repeats the prediction" : "";
   const words = [panelReading(scene, panel, state), badge, reasonFor(scene, panel, state)].filter(Boolean);
   context.font = fontOf(app, 12);
   const lines = words.flatMap((text) => wrapText(context, text, box.width - 16));
@@ -131,7 +133,7 @@ function drawSheetPanel(app, context, { index, x, y, notes }, hasBar, ratio) {
     context.fillText(line, x + 8, base);
   });
   let under = top + box.height + 6;
-  const bar = hasBar ? barOf(scene, index) : null;
+  const bar = hasBar ? barOf(scene, index, state) : null;
   if (bar) drawSheetScale(app, context, bar, x, under);
   if (hasBar) under += PAGE.bar;
   context.fillStyle = INK;

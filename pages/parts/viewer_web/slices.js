@@ -1,11 +1,10 @@
-// Moving through a stack and through the grey scale: slices, jumps, windows, and the address that keeps them.
+// Moving through a stack and through the grey scale: slices, jumps, windows.
 
 const NOTCH = 50; // px of wheel that count as one notch of a mouse; smaller steps of a trackpad add up
 const TRACKPAD = 30; // px of trackpad per slice
 const FINGER = 14; // px of a finger per slice
 const WIDTH_LIMITS = [1, 4000]; // HU
 const LEVEL_LIMITS = [-1500, 3500];
-const SHORT = { probability: "prob", heatmap: "heat" }; // modes whose name in the address is shorter
 
 function goTo(app, k) {
   const to = clampIndex(Math.round(k), app.stack.picture.n);
@@ -121,60 +120,3 @@ const sliceNumber = (app) => app.stack.header.slices.indices[app.state.slice];
 
 const nearestPlace = (indices, wanted) => indices.reduce(
   (best, index, k) => (Math.abs(index - wanted) < Math.abs(indices[best] - wanted) ? k : best), 0);
-
-// Slice, window, class and mode to open a case with: its address, what this tab showed of it last, its start.
-function openingPlace(app) {
-  const { header } = app.stack;
-  const asked = isAddressOf(header) ? new URLSearchParams(location.search) : new URLSearchParams();
-  const kept = globalThis.triptychKept?.get(header.token) ?? {};
-  const number = /^\d{1,5}$/.test(asked.get("k") ?? "") ? Number(asked.get("k")) : kept.slice ?? header.slices.start;
-  app.state.slice = nearestPlace(header.slices.indices, number);
-  const shown = header.classes.findIndex(({ name }) => name === asked.get("cls"));
-  app.state.shown = asked.has("cls") ? shown + 1 : Math.min(app.state.shown, header.classes.length);
-  const [first] = header.slices.windows;
-  if (!first) app.state.window = null;
-  else app.state.window ??= { width: first.width, level: first.level };
-  const [, own] = (asked.get("win") ?? "").match(/^(\d{1,4}_-?\d{1,4})$/) ?? [];
-  if (own) setWindowQuietly(app, ...own.split("_").map(Number));
-  const preset = presetsOf(app)[Number(asked.get("win")) - 1];
-  if (preset?.gamma) app.state.gamma = preset.gamma;
-  else if (preset) setWindowQuietly(app, preset.width, preset.level);
-  const mode = MODES.find(({ name }) => (SHORT[name] ?? name) === asked.get("view"));
-  if (mode) app.state.mode = mode.name;
-}
-
-function setWindowQuietly(app, width, level) {
-  if (app.state.window && width > 0) app.state.window = { width: Math.round(width), level: Math.round(level) };
-}
-
-function isAddressOf({ token, outlines_only: isStudy }) {
-  if (isStudy) return false; // a study's address names no slice: the next case must not open where this one ended
-  const named = new URLSearchParams(location.search).get("case");
-  return named === null || token.split("/").includes(named);
-}
-
-// Kept in the address without a step of the browser's Back, and without telling the server.
-function writeAddress(app) {
-  const { header } = app.stack;
-  globalThis.triptychKept ??= new Map();
-  globalThis.triptychKept.set(header.token, { slice: sliceNumber(app) });
-  if (!isAddressOf(header)) return;
-  const address = new URL(location.href);
-  const { window: now, mode } = app.state;
-  const preset = presetOf(app);
-  const isPlain = !isStack(app.scene); // a picture opens as it is: only what was changed is named
-  const put = (name, value, isNamed) => (isNamed
-    ? address.searchParams.set(name, value)
-    : address.searchParams.delete(name));
-  put("k", String(sliceNumber(app)), !isPlain);
-  put("win", preset >= 0 ? String(preset + 1) : `${now?.width}_${now?.level}`, now || preset > 0);
-  put("view", SHORT[mode] ?? mode, !isPlain || mode !== header.mode);
-  put("cls", shownName(app), !isPlain || app.state.shown > 0);
-  if (address.href !== location.href) history.replaceState(history.state, "", address);
-}
-
-// After a change of case the new address gets what is kept from the last one, without a report.
-function keepAddress(app) {
-  clearTimeout(app.addressTimer);
-  app.addressTimer = setTimeout(() => app.scene && writeAddress(app), SETTLED);
-}

@@ -97,6 +97,11 @@ function sceneAt(stack, k, shown) {
   });
 }
 
+// What is drawn on a panel: what the reader chose, or the one mode that the panel is held to.
+const stateOf = (state, panel) => (panel.mode
+  ? { ...state, mode: panel.mode, detail: state.detail && state.mode === panel.mode }
+  : state);
+
 const isStack = (scene) => scene.stack.picture.n > 1;
 const hasUnits = (scene) => scene.header.slices.spacing.length === 2;
 // Behind every length and area of a case whose file has no geometry of its own.

@@ -81,12 +81,12 @@ const TRACES = {
 // Everything that a slice needs traced in this mode, in pieces of about a millisecond.
 function tracesOf(scene, state) {
   const inmost = inmostOf(scene, state);
-  const isOutlined = (panel) => panel.is_reference || ["outline", "votes", "heatmap"].includes(state.mode);
+  const isOutlined = (panel) => panel.is_reference || ["outline", "votes", "heatmap"].includes(stateOf(state, panel).mode);
   const outlined = [scene.reference, ...scene.panels.filter(isOutlined).map((panel) => panel.labels)].filter(Boolean);
   const others = scene.panels.filter((panel) => !panel.is_reference);
   return [
     ...outlined.map((labels) => () => outlinePaths(labels, inmost)),
-    ...others.flatMap((panel) => TRACES[state.mode](scene, panel)),
+    ...others.flatMap((panel) => TRACES[stateOf(state, panel).mode](scene, panel)),
   ];
 }
 

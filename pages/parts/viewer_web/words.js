@@ -14,7 +14,8 @@ const ofWindows = (app) => app.state.window !== null;
 
 // Keys, what they do, and where this is not always so: for which cases.
 const KEYS = [
-  ["O F E B V G", "outline, fill, error, probability, votes, heatmap"],
+  ["O F E B V", "outline, fill, error, probability, votes"],
+  ["G", "heatmap", (app) => isOffered(app, "heatmap")],
   ["A", "detail: shading of the probability, cells of the heatmap"],
   ["[  ]", "opacity down, up by 10 %"],
   ["H held", "hide all overlays while held; X hides them until pressed again"],
@@ -40,7 +41,7 @@ const KEYS = [
   ["Esc", "close this list; go to the toolbar"],
 ];
 
-const NOT_IN_STUDIES = new Set(["O F E B V G", "A", "S"]); // readers of a study see outlines, and save nothing
+const NOT_IN_STUDIES = new Set(["O F E B V", "A", "S"]); // readers of a study see outlines, and save nothing
 
 // How many pixels a label map marks.
 const isMarked = (labels) => once2(labels, "marked", () => {
@@ -61,7 +62,7 @@ function reasonFor(scene, panel, state) {
     if (!panel.labels) return panel.message || "No reference outline for this picture.";
     return isMarked(panel.labels) ? "" : panel.message || "The reference marks nothing in this picture.";
   }
-  return REASONS[state.mode](panel, scene);
+  return REASONS[stateOf(state, panel).mode](panel, scene);
 }
 
 const markedReason = (panel, scene) => {
@@ -114,8 +115,13 @@ function legendFor(scene, state) {
   const line = (style, text) => ({ kind: "line", colour: style.colour, dash: style.dash, text });
   const reference = scene.reference ? [line(scene.header.reference_style, "Reference")] : [];
   const networks = networksOf(scene).filter((panel) => panel.labels).map((panel) => line(panel, panel.network));
-  return [...LEGENDS[state.mode](scene, state, networks), ...reference];
+  const held = state.mode !== "heatmap" && showsHeat(scene, state) ? heatLines(state) : [];
+  return [...LEGENDS[state.mode](scene, state, networks), ...held, ...reference];
 }
+
+const heatLines = ({ mode, detail }) => (mode === "heatmap" && detail
+  ? []
+  : [{ kind: "thin", colour: "#fff", text: "25, 50, 75 % of full colour" }]);
 
 const classWord = ({ header, place }) => (header.classes.length > 1 ? `(${header.classes[place].name})` : "");
 
@@ -138,13 +144,13 @@ const LEGENDS = {
       { kind: "area", colour: voteColour(scene, i + 1, length), text: `${i + 1} of ${length} ${classWord(scene)}`.trim() })),
     ...networks,
   ],
-  heatmap: (scene, state, networks) => [
-    ...networks,
-    ...(state.detail ? [] : [{ kind: "thin", colour: "#fff", text: "25, 50, 75 % of full colour" }]),
-  ],
+  heatmap: (scene, state, networks) => [...networks, ...heatLines(state)],
 };
 
 const hasHeat = (scene) => scene.header.has_heat === true;
+
+const inHeat = (scene, state) => scene.panels.filter((panel) => stateOf(state, panel).mode === "heatmap");
+const showsHeat = (scene, state) => hasHeat(scene) && inHeat(scene, state).some((panel) => !panel.is_reference);
 
 // Under a panel's title: the area of the class asked about on this slice, then what the page says of the case.
 function subtitleFor(scene, panel) {
@@ -152,7 +158,9 @@ function subtitleFor(scene, panel) {
   return [area, panel.subtitle].filter(Boolean).join(" · ");
 }
 
-// One colour bar for all panels where limit and label are the same everywhere, else null.
+// One colour bar for all panels where limit and label are the same everywhere, else null; null without any map.
+const scaleOf = (scene, state) => (showsHeat(scene, state) ? sharedScale({ panels: inHeat(scene, state) }) : null);
+
 function sharedScale(scene) {
   const heats = scene.panels.filter(hasMap).map((panel) => panel.heat);
   const isShared = heats.every((heat) => heat.limit === heats[0].limit && heat.label === heats[0].label);
@@ -160,9 +168,9 @@ function sharedScale(scene) {
 }
 
 // The colour bar under a panel, where there is none for all: a row that shares a scale has one under its reference.
-function barOf(scene, index) {
-  if (sharedScale(scene)) return null;
-  const { panels } = scene;
+function barOf(scene, index, state) {
+  if (scaleOf(scene, state)) return null;
+  const panels = scene.panels.map((panel) => (stateOf(state, panel).mode === "heatmap" ? panel : { ...panel, heat: null }));
   const first = panels.findLastIndex((panel, at) => at <= index && panel.is_reference);
   const after = panels.findIndex((panel, at) => at > Math.max(first, 0) && panel.is_reference);
   const row = panels.slice(Math.max(first, 0), after === -1 ? panels.length : after);
@@ -175,7 +183,7 @@ function barOf(scene, index) {
 function panelReading(scene, panel, state) {
   if (!state.cross) return "";
   const [x, y] = shareAt(scene, state.cross);
-  if (state.mode === "heatmap" && panel.heat && panel.heat.drawn) return `${inDigits(valueAt(panel.heat, x, y))} here`;
+  if (stateOf(state, panel).mode === "heatmap" && panel.heat && panel.heat.drawn) return `${inDigits(valueAt(panel.heat, x, y))} here`;
   if (panel.is_reference) return panel.labels ? `reference: ${labelAt(scene, panel.labels, state.cross)}` : "";
   return panel.probability ? `p ${(valueAt(panel.probability, x, y) / 255).toFixed(2)}` : "";
 }
@@ -232,7 +240,7 @@ function pixelWords({ header }) {
 
 // One sentence about a panel, for those who hear it.
 function sentenceFor(scene, panel, state) {
-  const mode = MODES.find(({ name }) => name === state.mode).title.toLowerCase();
+  const mode = MODES.find(({ name }) => name === stateOf(state, panel).mode).title.toLowerCase();
   const subtitle = subtitleFor(scene, panel);
   const place = isStack(scene) ? `, ${sliceWords(scene)}` : "";
   const words = [`${panel.title}${place}${subtitle ? `, ${subtitle}` : ""}, ${mode} view.`];
