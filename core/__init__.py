@@ -98,7 +98,7 @@ from core.report_pictures import (
     preview_png,
 )
 from core.results import csv_text, read_results
-from core.runs import list_runs, read_history, read_run
+from core.runs import list_runs, read_history, read_run, unlike
 from core.settings import Setting, list_settings, training_config
 from core.study import QUESTIONS as STUDY_QUESTIONS
 from core.study import Study
@@ -283,6 +283,7 @@ __all__ = [
     "training_config",
     "training_is_allowed",
     "trust_sentences",
+    "unlike",
     "upload_numbers",
     "validation_curve",
     "verdict_counts",

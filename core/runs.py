@@ -159,10 +159,11 @@ def _problem(folder: Path, run: Run, remedy: str) -> str | None:
     return None
 
 
-def unlike(one: Run, other: Run) -> list[str]:
-    """Settings in which two runs differ, the split aside, as "epochs 20 and 48"; none if not recorded."""
-    first, second = (run.manifest.get("config", {}) for run in (one, other))
-    shared = [name for name in first if name in second and name not in ("split", "seed", "model", "dataset")]
-    return [
-        f"{name} {first[name]} and {second[name]}" for name in sorted(shared) if first[name] != second[name]
-    ]
+def unlike(*several: Run) -> list[str]:
+    """Settings in which runs differ, split and seed aside, as "epochs 20 and 48"; none if not recorded."""
+    configs = [run.manifest.get("config", {}) for run in several]
+    shared = (
+        set.intersection(*map(set, configs)) - {"split", "seed", "model", "dataset"} if configs else set()
+    )
+    values = {name: list(dict.fromkeys(config[name] for config in configs)) for name in sorted(shared)}
+    return [f"{name} {' and '.join(map(str, found))}" for name, found in values.items() if len(found) > 1]

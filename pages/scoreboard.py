@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import PAPER_TABLE_2, DataRefused, studied_cases
+from core import PAPER_TABLE_2, DataRefused, studied_cases, unlike
 from pages.parts import (
     board_files,
     cached,
@@ -253,6 +253,14 @@ def scoreboard(name: str) -> None:
     if not runs:
         st.info("The chosen networks have no stored results here. Choose others in the sidebar.")
         return
+    members = volume_tables.trainings(stored, runs)
+    if found := unlike(*[run for run in cached.runs() if run.name in members]):
+        st.warning(
+            words.plain(
+                f"These networks were not trained alike: {'; '.join(found)}. Compare them with care."
+            ),
+            icon=":material/warning:",
+        )
     show = volumes if volume_tables.is_volumes(stored) else pictures
     show(stored, runs, prepared=prepared)
 

@@ -25,3 +25,9 @@ def test_runs_name_the_settings_in_which_they_differ_but_for_the_split():
 
 def test_runs_without_recorded_settings_differ_in_nothing():
     assert runs.unlike(RUN, trained()) == []
+
+
+def test_of_several_runs_every_value_of_a_setting_is_named_once():
+    several = trained(), trained(epochs=48), trained(epochs=48, augment=0.0)
+    assert runs.unlike(*several) == ["augment 1.0 and 0.0", "epochs 20 and 48"]
+    assert runs.unlike() == runs.unlike(trained()) == []
