@@ -67,6 +67,11 @@ def test_a_good_picture_is_checked_outlined_explained_and_forgotten(visit, folde
     page.get_by_role("button", name="Explain this picture").click()
     page.get_by_text("log-odds per cell, one scale for all networks").first.wait_for()
     assert violations(page) == []
+    page.locator(PICTURES).nth(1).focus()
+    for key in ("f", "+", "Shift+ArrowLeft"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(900)
+    assert "?" not in page.url
     page.get_by_role("button", name="Forget now").click()
     page.locator("input[type=file]").nth(1).wait_for(state="attached")
     page.wait_for_selector(PICTURES, state="detached")

@@ -57,6 +57,7 @@ function setWindowQuietly(app, width, level) {
 
 function isAddressOf({ token, outlines_only: isStudy }) {
   if (isStudy) return false; // a study's address names no slice: the next case must not open where this one ended
+  if (token.startsWith("upload/")) return false; // a reader's own image is nowhere in the address
   const named = new URLSearchParams(location.search).get("case");
   return named === null || token.split("/").includes(named);
 }
