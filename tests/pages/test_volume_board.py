@@ -65,10 +65,24 @@ def test_every_volume_scored_once_comes_first_with_its_few_patients(board):
     assert not page.exception
     text = said(page)
     assert "every volume scored once, 3 volumes, 3 patients, 3 trainings" in text
+    assert "not trained alike" not in text
     assert "Few patients: 3" in text
     assert "n < 5: points only" in text
     assert "no interval" in text
     assert "nan" not in text.lower().split()
+
+
+def test_networks_that_were_not_trained_alike_are_named_as_such(folder, board, tmp_path, monkeypatch):
+    own = shutil.copytree(folder, tmp_path / "own")
+    path = own / "runs" / "lits-unet-0-lits-patient-2" / "run.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"config": manifest.get("config", {}) | {"epochs": 77}}))
+    for other in (own / "runs").glob("lits-*-0*/run.json"):
+        if other != path:
+            content = json.loads(other.read_text())
+            other.write_text(json.dumps(content | {"config": {"epochs": 20}}))
+    monkeypatch.setenv("TRIPTYCH_ARTIFACTS", str(own))
+    assert re.search(r"not trained alike: epochs (20 and 77|77 and 20)", said(board()))
 
 
 def test_the_sentence_about_the_order_is_silent_where_patients_are_too_few(board):
