@@ -108,6 +108,11 @@ def test_the_claim_holds_only_where_every_comparison_says_so(more, words):
     assert words in claim.conclusion([ENERGY | {"more": one} for one in more])
 
 
+def test_without_a_single_interval_the_claim_is_neither_borne_out_nor_refuted():
+    said = claim.conclusion([ENERGY | {"kinds": 0, "more": 0, "less": 0}] * 2)
+    assert said.startswith("That cannot be told here")
+
+
 def difference(**changes):
     row = {"class": "tumour", "number": "lift", "way": "raw", "layer": "bottleneck", "method": "gradcam"}
     return row | {"against": "unet", "mean": 0.2, "low": 0.1, "high": 0.3} | changes
