@@ -100,7 +100,11 @@ def leaning(verdict: Row) -> str:
     """What a verdict comes to: a word only where most kinds of map agree and none says the opposite; the counts."""
     kinds, more, less = verdict["kinds"], verdict["more"], verdict["less"]
     if not kinds:
-        return "too few groups to tell"
+        point = verdict.get("mean")
+        alone = (
+            "" if point is None else f"; Grad-CAM at the bottleneck {point:+.3g}, a point without interval"
+        )
+        return f"too few groups to tell{alone}"
     if 2 * more > kinds and not less:
         word = YES
     elif 2 * less > kinds and not more:

@@ -108,6 +108,13 @@ def test_the_claim_holds_only_where_every_comparison_says_so(more, words):
     assert words in claim.conclusion([ENERGY | {"more": one} for one in more])
 
 
+def test_of_too_few_groups_the_point_is_said_and_that_it_has_no_interval():
+    few = VERDICT | {"kinds": 0, "more": 0, "less": 0}
+    said = claim.leaning(few | {"mean": -0.072})
+    assert said == "too few groups to tell; Grad-CAM at the bottleneck -0.072, a point without interval"
+    assert claim.leaning(few | {"mean": None}) == "too few groups to tell"
+
+
 def test_without_a_single_interval_the_claim_is_neither_borne_out_nor_refuted():
     said = claim.conclusion([ENERGY | {"kinds": 0, "more": 0, "less": 0}] * 2)
     assert said.startswith("That cannot be told here")
