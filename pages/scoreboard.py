@@ -247,13 +247,13 @@ def scoreboard(name: str) -> None:
             f"To open cases: `python -m core prepare {name} --from FOLDER`",
             icon=":material/image_not_supported:",
         )
-    for problem in tables.out_of_date(stored, cached.runs(), volume_tables.trainings(stored, runs)):
+    members = volume_tables.trainings(stored, runs)
+    for problem in tables.out_of_date(stored, cached.runs(), members):
         st.error(words.plain(problem), icon=":material/error:")
         st.code(f"python -m core evaluate {name}", language="bash")
     if not runs:
         st.info("The chosen networks have no stored results here. Choose others in the sidebar.")
         return
-    members = volume_tables.trainings(stored, runs)
     if found := unlike(*[run for run in cached.runs() if run.name in members]):
         st.warning(
             words.plain(

@@ -137,14 +137,17 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
 
     # 5. The best epoch, calibrated, becomes the run; run.json is written last.
     manifest = _manifest(name, config, settings, card, split, status, history, best)
-    network.load_weights(saved / best["file"])
+    chosen = saved / best["file"]
     if config.calibrate:
-        manifest["temperature"] = calibrate.temperature(network, arrays, held_out)
-        calibrate.fold_in(network, manifest["temperature"])
-    scores = validate(network, arrays, held_out, len(card.classes))
-    manifest["validation"] = {key: scores[key] for key in SCORES}
-    chosen = saved / "chosen.weights.h5"
-    checkpoint.save(network, chosen)
+        network.load_weights(chosen)
+        found = calibrate.temperature(network, arrays, held_out)
+        calibrate.fold_in(network, found)
+        manifest["temperature"] = found
+        manifest["validation"]["val_loss"] = validate(network, arrays, held_out, len(card.classes))[
+            "val_loss"
+        ]
+        chosen = saved / "calibrated.weights.h5"
+        checkpoint.save(network, chosen)
     weights.publish(folder, chosen, manifest)
     return runs.read_run(name)
 
@@ -187,6 +190,7 @@ def _manifest(
         "split": {"name": split.name, "sha256": split.sha256, "parts": parts},
         "best_epoch": best["epoch"],
         "epochs_run": len(history),
+        "validation": {key: best.get(key) for key in SCORES},
         "seconds": round(sum(row["seconds"] for row in history)),
         "device": status.facts["device"],
         "backend": keras.backend.backend(),
