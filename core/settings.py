@@ -34,6 +34,7 @@ SENTENCES = {
     "max_false_alarm": "epochs that draw on a larger share of normal validation images come last, 0 to 1",
     "patience": "epochs without improvement before stopping, 0: never",
     "start_from": "first epoch that patience counts",
+    "deep_supervision": "the coarser decoder levels learn from the reference too",
     "ema": "decay of averaged weights, 0: off",
     "calibrate": "fit one temperature on validation after the best epoch is chosen",
     "precision": "arithmetic: 16 bits where a GPU gains from it",

@@ -44,6 +44,7 @@ class TrainConfig:
     max_false_alarm: float = 1.0  # epochs that draw on a larger share of normal validation images come last
     patience: int = 0  # epochs without improvement before stopping; 0: run the whole schedule
     start_from: int = 0  # first epoch that patience counts
+    deep_supervision: bool = False  # the coarser decoder levels learn from the reference too
     ema: float = 0.0  # decay of the average of weights that is validated and kept; 0: off, 0.99 is usual
     calibrate: bool = (
         False  # fit one temperature for the logits on validation, after the best epoch is chosen

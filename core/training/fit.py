@@ -28,7 +28,7 @@ from core import atomic, places, prepared, runs, weights
 from core.cards import NOTICE, DatasetCard
 from core.errors import CoreError, RunRefused, TrainingFailed
 from core.records import Run
-from core.training import calibrate, checkpoint, losses, order
+from core.training import calibrate, checkpoint, losses, order, supervision
 from core.training.batches import CT, ULTRASOUND, Batches
 from core.training.config import TrainConfig
 from core.training.epoch import learn
@@ -90,9 +90,12 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
     settings = config.network(card.channels, card.outputs)
     network = weights.build(config.model, settings)
     _require_no_random_layers(network)
+    loss = (losses.overlap if config.loss == "overlap" else losses.cross_entropy)(card.outputs)
     trained = keras.Model(network.input, network.get_layer("logits").output)
+    if config.deep_supervision:
+        trained, loss = supervision.deepened(network, loss)
     steps = max((config.draws or len(rows)) // config.batch, 1)
-    trained.compile(optimiser(config, steps), loss=_loss(config, card.outputs))
+    trained.compile(optimiser(config, steps), loss=loss)
 
     # 3. Where an earlier start had come to.
     saved, history, stopper, best, first = folder / "checkpoint", [], Stopper(), {}, 1
@@ -117,18 +120,18 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
             batch=config.batch, seed=config.seed, epoch=epoch, augment=config.augment, kind=kind,
         )  # fmt: skip
         status.beat(epoch=epoch)
-        loss = learn(trained, batches, after_batch)
-        if loss is None:
+        mean_loss = learn(trained, batches, after_batch)
+        if mean_loss is None:
             raise KeyboardInterrupt
-        _require_finite(loss, network, epoch)
-        with as_published(network, trained.optimizer, arrays, rows, config):
+        _require_finite(mean_loss, network, epoch)
+        with as_published(network, trained, arrays, rows, config):
             scores = validate(network, arrays, held_out, len(card.classes))
             if stopper.improves(epoch, scores, config):
                 file = saved / f"best-{epoch:04d}.weights.h5"
                 best = {"epoch": epoch, "file": file.name, "sha256": checkpoint.save(network, file), **scores}
         rate = float(ops.convert_to_numpy(trained.optimizer.learning_rate))
         seconds = time.monotonic() - began
-        row = {"epoch": epoch, "loss": loss, "learning_rate": rate, **scores, "seconds": seconds}
+        row = {"epoch": epoch, "loss": mean_loss, "learning_rate": rate, **scores, "seconds": seconds}
         history = [*history, row]
         state = {"best": best, "history": history, "stopper": asdict(stopper), "config": config.sha256}
         checkpoint.commit(saved, epoch, trained, state)
@@ -157,10 +160,6 @@ def _shown(arrays: prepared.Arrays, rows: np.ndarray, config: TrainConfig, epoch
     if config.draws:
         return order.balanced(arrays, rows, config.draws, config.seed, epoch)
     return order.shuffled(rows, config.seed, epoch)
-
-
-def _loss(config: TrainConfig, outputs: int) -> losses.Loss:
-    return (losses.overlap if config.loss == "overlap" else losses.cross_entropy)(outputs)
 
 
 def _manifest(

@@ -6,7 +6,6 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -95,17 +94,19 @@ def validate(network: keras.Model, arrays: Arrays, rows: np.ndarray, classes: in
 
 @contextlib.contextmanager
 def as_published(
-    network: keras.Model, optimiser: Any, arrays: Arrays, rows: np.ndarray, config: TrainConfig
+    network: keras.Model, trained: keras.Model, arrays: Arrays, rows: np.ndarray, config: TrainConfig
 ) -> Iterator[None]:
     """Within it the network has the weights that a run of this epoch would have; afterwards its own again.
+
+    ``trained`` holds the same layers and the optimiser, and whatever else is trained with them.
 
     Those are its own with rounded kernels, or the running average of them where ``config.ema`` says so. The
     optimiser averages trainable weights only, so the normalisation statistics are then estimated anew on
     training images.
     """
-    own = network.get_weights()
+    own = trained.get_weights()
     if config.ema:
-        optimiser.finalize_variable_values(network.trainable_variables)
+        trained.optimizer.finalize_variable_values(trained.trainable_variables)
         rows = shuffled(rows, 0, 0)
         settling = Batches(arrays.images, arrays.labels, rows, batch=config.batch, seed=0, epoch=0, augment=0)
         for number in range(SETTLING):
@@ -114,7 +115,7 @@ def as_published(
     try:
         yield
     finally:
-        network.set_weights(own)
+        trained.set_weights(own)
 
 
 def _tumour(probability: np.ndarray) -> np.ndarray:
