@@ -1,0 +1,200 @@
+"""What every choice of the recipe is worth, one changed at a time, measured on validation images only.
+
+    python -m tests.bench.ablation training    a short training per choice; stopped and started again, it goes on
+    python -m tests.bench.ablation reading     the shipped runs, read in other ways
+
+Both write a table into docs/, with which docs/training.md is compared by its test. The unit of every interval is the
+group of near-duplicates. The epoch of a training is chosen on the same images, so the scores are a little
+flattering, for every row alike; differences are what to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from core import places, prepared, results, runs
+from core.metrics import statistics
+from core.records import THRESHOLD, Run
+from core.settings import training_config
+
+ROOT = Path(__file__).resolve().parents[2]
+DATASET, NETWORK, WIDTH, EPOCHS = "busi", "unet", 8, 12
+SHIPPED = ("busi-unet-0", "busi-multiresunet-0", "busi-dcunet-0")
+BASE = "the recipe"
+CHOICES: dict[str, dict[str, Any]] = {
+    BASE: {},
+    "cross-entropy alone": {"loss": "cross_entropy"},
+    "no disturbances": {"augment": 0.0},
+    "disturbances at full strength": {"augment": 1.0},
+    "constant step size": {"warmup": 0.0, "final_rate": 1e-3},
+    "batches of 16": {"batch": 16},
+    "no normalisation": {"batch_norm": False},
+    "normalisation with momentum 0.99": {"bn_momentum": 0.99},
+    "averaged weights (EMA 0.99)": {"ema": 0.99},
+    "deep supervision": {"deep_supervision": True},
+    "half the epochs": {"epochs": EPOCHS // 2},
+    "twice the epochs": {"epochs": 2 * EPOCHS},
+    "width 12": {"width": 12},
+    "another seed": {"seed": 1},
+}
+PAPER = "the paper's recipe"
+
+
+def training(output: Path) -> list[dict[str, Any]]:
+    """One training per choice, the paper's recipe at the end; finished ones are read, not repeated."""
+    rows: list[dict[str, Any]] = []
+    base: dict[str, float] = {}
+    for name in (*CHOICES, PAPER):
+        run, values = _trained(name, output)
+        base = base or values["dice"]
+        seconds = run.manifest["seconds"] / run.manifest["epochs_run"]
+        rows.append({"choice": name, **_row(values, base), "best_epoch": run.best_epoch, "s_per_epoch": seconds})
+        print(rows[-1], flush=True)
+    return _corrected(rows)
+
+
+def reading(output: Path) -> list[dict[str, Any]]:
+    """The shipped runs as they are, averaged over a mirrored image, at a chosen threshold, and together."""
+    rows = []
+    seen = [_looked_at(runs.read_run(name)) for name in SHIPPED]
+    mirrored = [_looked_at(runs.read_run(name), mirror=True) for name in SHIPPED]
+    for name, plain, flipped in zip(SHIPPED, seen, mirrored, strict=True):
+        base = _scores(plain)["dice"]
+        both = plain | {"probability": (plain["probability"] + flipped["probability"]) / 2}
+        ways = {"as shipped": plain, "mean with the mirrored image": both}
+        for way, found in ways.items():
+            rows.append({"run": name, "way": way, **_row(_scores(found), base)})
+        rows.append({"run": name, "way": "threshold from the other half", **_row(_cross_fitted(plain), base)})
+    together = seen[0] | {"probability": np.mean([one["probability"] for one in seen], axis=0)}
+    best = max(seen, key=lambda one: float(np.mean(list(_scores(one)["dice"].values()))))
+    against = SHIPPED[[one is best for one in seen].index(True)]
+    rows.append(
+        {
+            "run": "mean of the three",
+            "way": f"against {against}",
+            **_row(_scores(together), _scores(best)["dice"]),
+        }
+    )
+    return _corrected(rows)
+
+
+def _trained(name: str, output: Path) -> tuple[Run, dict[str, Any]]:
+    changes = {"width": WIDTH, "epochs": EPOCHS, **CHOICES.get(name, {})}
+    config = training_config(DATASET, NETWORK, "paper" if name == PAPER else "strong", **changes)
+    with _apart(output / name.replace(" ", "-").replace("'", "")):
+        from core.training.fit import train
+
+        made = runs.run_name(DATASET, NETWORK, config.seed)
+        with runs.hold(made):
+            run = train(made, config, resume=True, report=lambda facts: None)
+        return run, _scores(_looked_at(run))
+
+
+@contextlib.contextmanager
+def _apart(folder: Path) -> Iterator[None]:
+    """An artifacts folder of its own that has the prepared data of the real one."""
+    data = places.data(DATASET)
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    link = folder / "data" / DATASET
+    if not link.exists():
+        link.symlink_to(data.resolve())
+    with mock.patch.dict(os.environ, TRIPTYCH_ARTIFACTS=str(folder)):
+        yield
+
+
+def _looked_at(run: Run, *, mirror: bool = False) -> dict[str, Any]:
+    """Probability (n, rows, columns) of the tumour and its reference on validation images, with their groups."""
+    from core import weights
+
+    arrays = prepared.read_arrays(DATASET)
+    split = prepared.read_split(DATASET, run.split).name
+    rows = [at for at, entry in enumerate(arrays.entries) if entry.parts[split] == "validation"]
+    images = np.stack([arrays.images[row] for row in rows])
+    network = weights.load(run)
+    turned = images[:, :, ::-1] if mirror else images
+    parts = [network.predict_on_batch(turned[start : start + 16]) for start in range(0, len(rows), 16)]
+    found = np.concatenate(parts)[..., 0]
+    return {
+        "probability": found[:, :, ::-1] if mirror else found,
+        "reference": np.stack([arrays.labels[row] for row in rows]) > 0,
+        "groups": [arrays.entries[row].group for row in rows],
+    }
+
+
+def _scores(found: dict[str, Any], threshold: float = THRESHOLD) -> dict[str, Any]:
+    """Dice by group over images with a tumour, the share of the others on which any is drawn, cross-entropy."""
+    probability, reference = found["probability"], found["reference"]
+    drawn = probability > threshold
+    both = (drawn & reference).sum(axis=(1, 2))
+    sizes = drawn.sum(axis=(1, 2)), reference.sum(axis=(1, 2))
+    shown = sizes[1] > 0
+    dice = np.where(shown, 2 * both / np.maximum(sizes[0] + sizes[1], 1), np.nan)
+    sure = np.clip(probability.astype(np.float64), 1e-7, 1 - 1e-7)
+    return {
+        "dice": statistics.group_means(dice.tolist(), found["groups"]),
+        "false_alarms": float((sizes[0][~shown] > 0).mean()),
+        "bce": float(-np.log(np.where(reference, sure, 1 - sure)).mean()),
+    }
+
+
+def _cross_fitted(found: dict[str, Any]) -> dict[str, Any]:
+    """Each half of the groups at the threshold that is best on the other half, so that none judges itself."""
+    groups = np.array(found["groups"])
+    half = np.isin(groups, sorted(set(found["groups"]))[::2])
+    levels = np.linspace(0.05, 0.95, 19)
+    probability = found["probability"].copy()
+    for own in (half, ~half):
+        other = {key: value[~own] if key != "groups" else groups[~own].tolist() for key, value in found.items()}
+        means = [np.mean(list(_scores(other, level)["dice"].values())) for level in levels]
+        chosen = float(levels[int(np.argmax(means))])
+        probability[own] = np.where(probability[own] > chosen, 1.0, 0.0)
+    return _scores(found | {"probability": probability}) | {"bce": float("nan")}
+
+
+def _row(values: dict[str, Any], base: dict[str, float]) -> dict[str, Any]:
+    names = sorted(base)
+    own = statistics.interval([values["dice"][name] for name in names])
+    row: dict[str, Any] = {"n_groups": own.n, "dice": own.mean, "dice_low": own.low, "dice_high": own.high}
+    if values["dice"] != base:
+        paired = statistics.paired([values["dice"][name] for name in names], [base[name] for name in names])
+        change = asdict(paired.difference)
+        row |= {"change": change["mean"], "change_low": change["low"], "change_high": change["high"]}
+        row |= {"p": paired.p}
+    else:
+        row |= dict.fromkeys(("change", "change_low", "change_high", "p"), float("nan"))
+    return row | {"false_alarms": values["false_alarms"], "bce": values["bce"]}
+
+
+def _corrected(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with their p after Holm over the whole table."""
+    tested = [row for row in rows if not np.isnan(row["p"])]
+    for row, p in zip(tested, statistics.holm([row["p"] for row in tested]), strict=True):
+        row["p"] = p
+    return rows
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure one of the two tables and write it."""
+    asked = argparse.ArgumentParser(prog="python -m tests.bench.ablation", description=__doc__)
+    asked.add_argument("table", choices=("training", "reading"))
+    asked.add_argument("--output", type=Path, default=ROOT / "tests" / "output" / "ablation")
+    chosen = asked.parse_args(arguments)
+    rows = {"training": training, "reading": reading}[chosen.table](chosen.output)
+    path = ROOT / "docs" / f"ablation_{chosen.table}.csv"
+    results.write_csv(path, rows)
+    print(path.read_text(), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
