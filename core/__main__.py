@@ -86,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     checked.add_argument("runs", nargs="+", metavar="run")
     checked.add_argument("--cases", type=int, default=24, help="of the test part, one per group first")
     checked.add_argument("--road", action="store_true", help="also ROAD, which doubles the time")
+    verb("drop-weights", verbs.drop_weights).add_argument("runs", nargs="+", metavar="run")
     given = verb("export", verbs.export)
     given.add_argument("run")
     given.add_argument("case", help="a volume, such as volume-12")

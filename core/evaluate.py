@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from core import evaluate_volumes, prepared, preprocess, results
+from core import evaluate_volumes, prepared, preprocess, results, scores_only
 from core.cards import DatasetCard
 from core.errors import CoreError
 from core.metrics import calibration, conventions, overlap, tables
@@ -48,12 +48,13 @@ def evaluate(
     card = prepared.read_card(dataset)
     entries = prepared.list_slices(dataset)
     stored = _stored(dataset)
-    plans, left_out = plan_all(card, entries, runs)
+    known = scores_only.known_checksums(stored, dataset)
+    plans, left_out = plan_all(card, entries, runs, known)
     names = [plan.run.name for plan in plans]
-    if runs is not None and stored is not None:
-        plans = in_order(plans + still_valid(card, entries, stored.summary["inputs"]["runs"], names))
+    if runs is not None:
+        plans = in_order(plans + still_valid(card, entries, known, names))
     inputs = {"format": results.FORMAT, "data_sha256": prepared.card_json(dataset)["sha256"]}
-    inputs["runs"] = {p.run.name: [p.run.weights_sha256, p.split_sha256, p.cases_sha256] for p in plans}
+    inputs["runs"] = {p.run.name: p.checksums for p in plans}
     if not force and stored is not None and stored.summary.get("inputs") == inputs:
         return _of(stored, names)
     if card.has_volumes:
@@ -66,6 +67,9 @@ def evaluate(
     cuts = tables.size_cuts([_percent(e) for e in entries if e.reference_pixels])
     folded = folds_of(entries, plans)
     scores, cases, calibrated = _score(card, plans, folded, cuts, predict, report)
+    scores, calibrated = scores_only.as_stored(scores, calibrated)
+    if stored is not None:
+        scores_only.keep(stored, plans, families(card, plans, folded), scores, cases, calibrated)
     made = summarise(card, plans, folded, scores, calibrated, inputs, cuts, left_out)
     results.write_results(dataset, made, scores, cases)
     return _of(results.read_results(dataset), names)
@@ -97,9 +101,10 @@ def _score(
     report: Report | None,
 ) -> tuple[list[Row], list[Row], dict[tuple[str, str], Bins]]:
     """Rows of scores.csv (by run, case, class) and of cases.csv; by run and class its pixels by probability."""
+    groups = families(card, plans, folded)
+    plans = [plan for plan in plans if not plan.run.is_scores_only]
     entries = {entry.key: entry for plan in plans for entry in plan.entries}
     testing = {plan.run.name: {entry.key for entry in plan.entries} for plan in plans}
-    groups = families(card, plans, folded)
     calibrated: dict[tuple[str, str], Bins] = {}
     rows: dict[str, list[Row]] = {plan.run.name: [] for plan in plans}
     cases: list[Row] = []

@@ -72,7 +72,7 @@ def list_jobs() -> tuple[Job, ...]:
     """Every run folder: what is under way, then what was never finished, then the runs in their usual order."""
     folders = places.runs().iterdir() if places.runs().is_dir() else ()
     names = sorted(path.name for path in folders if path.is_dir() and places.NAME.fullmatch(path.name))
-    order = {run.name: at for at, run in enumerate(runs.list_runs())}
+    order = {run.name: at for at, run in enumerate(runs.list_runs(scores_only=True))}
     found = [job for name in names if (job := _asked(name)) is not None]
     return tuple(sorted(found, key=lambda j: (not j.is_under_way, j.run is not None, order.get(j.name, 0))))
 

@@ -32,6 +32,11 @@ class Plan:
         return atomic.sha256(atomic.canonical(names))
 
     @property
+    def checksums(self) -> list[str]:
+        """What a stored score depends on: weights, split and case list."""
+        return [self.run.weights_sha256, self.split_sha256, self.cases_sha256]
+
+    @property
     def family(self) -> str:
         """What must be equal to compare networks: training set, split, seed, width, recipe and cases."""
         run = self.run
@@ -87,19 +92,29 @@ def unnumbered(split: str) -> str:
 
 
 def plan_all(
-    card: DatasetCard, entries: Sequence[SliceEntry], wanted: Sequence[str] | None
+    card: DatasetCard,
+    entries: Sequence[SliceEntry],
+    wanted: Sequence[str] | None,
+    known: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[list[Plan], dict[str, str]]:
-    """Which run is scored on what; runs that fit but cannot be used, with the reason."""
+    """Which run is scored on what; runs that fit but cannot be used, with the reason.
+
+    ``known`` are the checksums behind the stored scores, by run: those of a run without weights are kept.
+    """
+    known = known or {}
     if wanted is not None:
-        return in_order([_plan(runs.read_run(name), card, entries) for name in dict.fromkeys(wanted)]), {}
+        return in_order(
+            [_plan(_usable(name, known), card, entries, known) for name in dict.fromkeys(wanted)]
+        ), {}
     plans, left_out = [], {}
-    for run in runs.list_runs(card.name if card.splits else None):
-        if run.problem or run.classes != card.classes:
-            if run.problem and run.classes in (card.classes, ()):
-                left_out[run.name] = run.problem
+    for run in runs.list_runs(card.name if card.splits else None, scores_only=True):
+        is_unusable = run.problem and not run.is_scores_only
+        if is_unusable or run.classes != card.classes:
+            if is_unusable and run.classes in (card.classes, ()):
+                left_out[run.name] = str(run.problem)
             continue
         try:
-            plans.append(_plan(run, card, entries))
+            plans.append(_plan(run, card, entries, known))
         except RunRefused as refused:
             left_out[run.name] = str(refused)
     if not plans:
@@ -110,7 +125,15 @@ def plan_all(
     return plans, left_out
 
 
-def _plan(run: Run, card: DatasetCard, entries: Sequence[SliceEntry]) -> Plan:
+def _usable(name: str, known: Mapping[str, Sequence[str]]) -> Run:
+    """A run that has weights or stored scores; RunMissing or RunRefused otherwise."""
+    run = runs.described(name) if name in known else None
+    return run if run is not None and run.is_scores_only else runs.read_run(name)
+
+
+def _plan(
+    run: Run, card: DatasetCard, entries: Sequence[SliceEntry], known: Mapping[str, Sequence[str]]
+) -> Plan:
     if run.classes != card.classes:
         expected, got = ", ".join(card.classes), ", ".join(run.classes)
         raise RunRefused(
@@ -131,7 +154,10 @@ def _plan(run: Run, card: DatasetCard, entries: Sequence[SliceEntry]) -> Plan:
         raise RunRefused(f"Run {run.name}: no case of {card.name} to score it on has a reference.")
     sha256 = split.sha256 if split is not None else ""
     part, by_slice = "test" if split is not None else "all", any("/" in member for member in members)
-    return Plan(run, scored, name, sha256, part, len(chosen) - len(scored), by_slice)
+    plan = Plan(run, scored, name, sha256, part, len(chosen) - len(scored), by_slice)
+    if run.is_scores_only and list(known.get(run.name, ())) != plan.checksums:
+        raise RunRefused(f"{run.problem} Its scores on {card.name} are not stored, or for other cases.")
+    return plan
 
 
 def _slice_name(entry: SliceEntry) -> str:
@@ -146,7 +172,7 @@ def still_valid(
     kept = []
     for name in (name for name in known if name not in names):
         try:
-            plan = _plan(runs.read_run(name), card, entries)
+            plan = _plan(_usable(name, known), card, entries, known)
         except CoreError:
             continue
         if plan.run.weights_sha256 == known[name][0]:
@@ -156,7 +182,7 @@ def still_valid(
 
 def in_order(plans: Sequence[Plan]) -> list[Plan]:
     """Plans in the order in which runs are listed everywhere."""
-    names = [run.name for run in runs.list_runs()]
+    names = [run.name for run in runs.list_runs(scores_only=True)]
     return sorted(plans, key=lambda plan: names.index(plan.run.name))
 
 

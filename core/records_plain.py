@@ -154,3 +154,8 @@ class Run:
     def short_hash(self) -> str:
         """First 8 hex digits of the weights' checksum, as printed on screen."""
         return self.weights_sha256[:8]
+
+    @property
+    def is_scores_only(self) -> bool:
+        """Whether the weights were dropped on purpose once the run was scored; it predicts nothing any more."""
+        return not self.manifest.get("weights", {}).get("kept", True)

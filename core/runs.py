@@ -22,15 +22,17 @@ def run_name(dataset: str, model: str, seed: int, split: str = "") -> str:
     return places.checked(f"{name}-{split}" if split else name)
 
 
-def list_runs(dataset: str | None = None) -> tuple[Run, ...]:
+def list_runs(dataset: str | None = None, *, scores_only: bool = False) -> tuple[Run, ...]:
     """All finished runs, or those trained on ``dataset``: by dataset, split, seed, then in the paper's order.
 
     A run whose files are damaged is listed with its ``problem``; a folder without run.json (a training
-    under way) is not a run yet.
+    under way) is not a run yet. Those whose weights were dropped come with ``scores_only`` alone.
     """
     folders = sorted(places.runs().glob("*/run.json")) if places.runs().is_dir() else []
     found = [_described(path.parent) for path in folders]
-    kept = [run for run in found if dataset is None or run.dataset == dataset]
+    kept = [
+        run for run in found if dataset in (None, run.dataset) and (scores_only or not run.is_scores_only)
+    ]
     return tuple(sorted(kept, key=_rank))
 
 
@@ -151,6 +153,11 @@ def _problem(folder: Path, run: Run, remedy: str) -> str | None:
         return f"run.json says {run.name}, but its folder is {folder.name}. {remedy}."
     if run.manifest["format"] != FORMAT:
         return f"Run {run.name} has format {run.manifest['format']}, expected {FORMAT}. {remedy}."
+    if run.is_scores_only:
+        return (
+            f"The weights of run {run.name} are not kept, its scores are. Expected a run with weights. "
+            f"To have them again, delete artifacts/runs/{run.name} and train with the settings in its config.json."
+        )
     if not weights.is_file():
         return f"{places.WEIGHTS} is missing from run {run.name}. {remedy}."
     expected, got = run.manifest["weights"]["bytes"], weights.stat().st_size

@@ -21,6 +21,7 @@ def summarise(
 
     intervals  per column, class and number: mean over groups with interval, cases with a region and without
     curves     per column and class: the reliability curve of the pixels of all its cases together
+    counts     per run and class: the pixels behind the curves
     """
     each = [(column, name) for column in columns for name in card.foreground]
     return {
@@ -35,6 +36,7 @@ def summarise(
         "probability": "liver: p(liver) + p(tumour)" if "liver" in card.foreground else "p(tumour)",
         "intervals": [row for column, name in each for row in _intervals(card, column, name, grid, units)],
         "curves": [_curve(card, column, name, found, items) for column, name in each],
+        "counts": [_counts(run, name, bins) for (run, name), bins in sorted(found.items())],
     }
 
 
@@ -57,3 +59,8 @@ def _curve(card: DatasetCard, column: Column, name: str, found: Found, items: st
         "pixels": int(pooled.pixels.sum()),
         "points": calibration.curve(pooled),
     }
+
+
+def _counts(run: str, name: str, bins: Bins) -> dict[str, Any]:
+    lists = {key: getattr(bins, key).tolist() for key in ("pixels", "positives", "probability")}
+    return {"run": run, "class": name, "cases": bins.cases, **lists}

@@ -197,6 +197,15 @@ def export(chosen: argparse.Namespace) -> None:
     print(export_volume(chosen.run, chosen.case, target, report=_bar("export"), **options))
 
 
+def drop_weights(chosen: argparse.Namespace) -> None:
+    """Delete the weights of scored runs and keep their scores: for studies of many trainings."""
+    from core import scores_only
+
+    for name in chosen.runs:
+        freed = scores_only.drop_weights(name) / 1e6
+        print(f"{name}: {freed:.1f} MB freed. Its scores stay; it can be shown no more.", flush=True)
+
+
 def _prepare_backend(device: str) -> None:
     """Ask for repeatable arithmetic, and hide GPUs for ``cpu``: backends read these before they are imported."""
     os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")

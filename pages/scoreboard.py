@@ -102,7 +102,7 @@ def as_published(stored: Any, runs: dict[str, str], name: str) -> None:
 def learning_curves(runs: dict[str, str]) -> None:
     """Loss, validation Dice and validation false alarms of the trainings."""
     known: dict[str, Any] = {}
-    for run in cached.runs():
+    for run in cached.trainings():
         if run.name in runs:
             known.setdefault(run.model, run)  # of several folds the first
     histories = {model: cached.history(run.name) for model, run in known.items()}
@@ -254,7 +254,7 @@ def scoreboard(name: str) -> None:
     if not runs:
         st.info("The chosen networks have no stored results here. Choose others in the sidebar.")
         return
-    if found := unlike(*[run for run in cached.runs() if run.name in members]):
+    if found := unlike(*[run for run in cached.trainings() if run.name in members]):
         st.warning(
             words.plain(
                 f"These networks were not trained alike: {'; '.join(found)}. Compare them with care."

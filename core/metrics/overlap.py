@@ -17,10 +17,10 @@ from core.records import Scores
 CONTAINS = {"liver": ("tumour",)}  # scored together: a liver includes its tumours
 
 RULES = {
-    "lesion-cases": "mean over the images that have a lesion; a missed lesion counts 0",
-    "all-cases": "mean over the images with a lesion in reference or prediction; a false alarm counts 0",
-    "empty-is-one": "mean over all images; empty reference and empty prediction count 1",
-    "empty-is-zero": "mean over all images; empty reference and empty prediction count 0",
+    "lesion-cases": "mean over the cases that show the class; a missed one counts 0",
+    "all-cases": "mean over the cases with the class in reference or prediction; a false alarm counts 0",
+    "empty-is-one": "mean over all cases; empty reference and empty prediction count 1",
+    "empty-is-zero": "mean over all cases; empty reference and empty prediction count 0",
 }
 DEFAULT_RULE = "lesion-cases"  # the only one whose case list is the same for every model
 

@@ -40,4 +40,6 @@ def _head(network: keras.Model, level: int, outputs: int) -> keras.KerasTensor:
     coarse = network.get_layer(f"decoder_{level}").output
     made = layers.Conv2D(outputs, 1, dtype="float32", name=f"deep_logits_{level}")(coarse)
     scale = 2 ** (level - 1)
-    return layers.UpSampling2D(scale, interpolation="bilinear", dtype="float32", name=f"deep_up_{level}")(made)
+    return layers.UpSampling2D(scale, interpolation="bilinear", dtype="float32", name=f"deep_up_{level}")(
+        made
+    )

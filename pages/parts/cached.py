@@ -81,6 +81,12 @@ def runs() -> tuple[Run, ...]:
     return tuple(list_runs())
 
 
+@st.cache_resource(show_spinner=False, ttl=FRESH, max_entries=1)
+def trainings() -> tuple[Run, ...]:
+    """The same, with those of which only the scores are kept."""
+    return tuple(list_runs(scores_only=True))
+
+
 @st.cache_resource(show_spinner=False, ttl=FRESH, max_entries=8)
 def slices(dataset: str) -> tuple[SliceEntry, ...]:
     """The index of one dataset."""

@@ -74,8 +74,20 @@ def parts_of(card: DatasetCard) -> str:
         split = cached.split(card.name, card.splits[0])
     except CoreError as error:
         return str(error)
-    sizes = ", ".join(f"{part} {len(cases)}" for part, cases in split.parts.items())
-    return f"{split.name}: {sizes}; {split.rule}; checksum {split.sha256[:8]}"
+    return f"{split.name}: {sizes(card, split.parts)}; {split.rule}; checksum {split.sha256[:8]}"
+
+
+def sizes(card: DatasetCard, parts: Mapping[str, Sequence[str]]) -> str:
+    """How large each part of a split is; of volumes a part may hold whole ones, single slices or both."""
+    if not card.has_volumes:
+        return ", ".join(f"{part} {_many(len(cases), 'image')}" for part, cases in parts.items())
+    said = []
+    for part, names in parts.items():
+        slices = sum("/" in name for name in names)
+        counts = (len(names) - slices, "volume"), (slices, "slice")
+        known = [_many(count, unit) for count, unit in counts if count]
+        said.append(f"{part} {' and '.join(known) or 'none'}")
+    return ", ".join(said)
 
 
 def model_rows(run: Run, network: NetworkCard, scored: Mapping[str, str]) -> dict[str, str]:
@@ -89,7 +101,7 @@ def model_rows(run: Run, network: NetworkCard, scored: Mapping[str, str]) -> dic
         "Differs from its paper": network.differs,
         "Parameters": _count(told.get("parameters") or weights.get("parameters")),
         "Trained on": f"{run.dataset}, split {run.split} ({run.split_sha256[:8]})",
-        "Cases per part": ", ".join(f"{part} {count}" for part, count in parts.items()),
+        "Cases per part": _trained_parts(run, parts),
         "Parts are disjoint by": choices.PROTOCOLS.get(run.split) if parts else None,
         "Preparation": "grey values to 128 × 128, anti-aliased; masks never interpolated",
         "Settings": ", ".join(
@@ -118,6 +130,18 @@ def model_rows(run: Run, network: NetworkCard, scored: Mapping[str, str]) -> dic
     return {key: value or NOT_REPORTED for key, value in rows.items()}
 
 
+def _trained_parts(run: Run, counted: Mapping[str, int]) -> str:
+    """The parts that a run learned from, with their units where its split is still the one on this machine."""
+    try:
+        card = next(card for card in cached.datasets() if card.name == run.dataset)
+        split = cached.split(run.dataset, run.split)
+    except (CoreError, StopIteration):
+        return ", ".join(f"{part} {count}" for part, count in counted.items())
+    if split.sha256 != run.split_sha256:
+        return ", ".join(f"{part} {count}" for part, count in counted.items())
+    return sizes(card, split.parts)
+
+
 def figure(name: str) -> str:
     """A column of a training history in words."""
     return {
@@ -126,6 +150,10 @@ def figure(name: str) -> str:
         "val_false_alarm": "false alarm rate",
         "val_pooled_dice": "pooled Dice of all classes",
     }.get(name, name)
+
+
+def _many(count: int, unit: str) -> str:
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def _count(count: object) -> str | None:

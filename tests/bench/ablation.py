@@ -3,8 +3,8 @@
     python -m tests.bench.ablation training    a short training per choice; stopped and started again, it goes on
     python -m tests.bench.ablation reading     the shipped runs, read in other ways
 
-Both write a table into docs/, with which docs/training.md is compared by its test. The unit of every interval is the
-group of near-duplicates. The epoch of a training is chosen on the same images, so the scores are a little
+Both write a table into docs/, with which docs/training.md is compared by its test. The unit of every interval is
+the group of near-duplicates. The epoch of a training is chosen on the same images, so the scores are a little
 flattering, for every row alike; differences are what to look at.
 """
 
@@ -58,7 +58,9 @@ def training(output: Path) -> list[dict[str, Any]]:
         run, values = _trained(name, output)
         base = base or values["dice"]
         seconds = run.manifest["seconds"] / run.manifest["epochs_run"]
-        rows.append({"choice": name, **_row(values, base), "best_epoch": run.best_epoch, "s_per_epoch": seconds})
+        rows.append(
+            {"choice": name, **_row(values, base), "best_epoch": run.best_epoch, "s_per_epoch": seconds}
+        )
         print(rows[-1], flush=True)
     return _corrected(rows)
 
@@ -154,7 +156,9 @@ def _cross_fitted(found: dict[str, Any]) -> dict[str, Any]:
     levels = np.linspace(0.05, 0.95, 19)
     probability = found["probability"].copy()
     for own in (half, ~half):
-        other = {key: value[~own] if key != "groups" else groups[~own].tolist() for key, value in found.items()}
+        other = {
+            key: value[~own] if key != "groups" else groups[~own].tolist() for key, value in found.items()
+        }
         means = [np.mean(list(_scores(other, level)["dice"].values())) for level in levels]
         chosen = float(levels[int(np.argmax(means))])
         probability[own] = np.where(probability[own] > chosen, 1.0, 0.0)

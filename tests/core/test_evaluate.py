@@ -126,21 +126,30 @@ def listed(tmp_path, monkeypatch):
         parts = {"train": (), "validation": (), "test": TEST[name], "excluded": ()}
         return prepared.Split(name, dataset, 0, "", f"{name}-sha".ljust(64, "0"), parts)
 
-    def read_run(name):
+    def described(name):
         for run in found:
             if run.name == name:
                 return run
         raise RunMissing(name)
+
+    def read_run(name):
+        run = described(name)
+        if run.problem:
+            raise RunRefused(run.problem)
+        return run
 
     monkeypatch.setattr(prepared, "read_card", lambda dataset: cards[dataset])
     monkeypatch.setattr(prepared, "list_slices", lambda dataset: entries_of(cards[dataset]))
     monkeypatch.setattr(prepared, "read_slice", slice_of)
     monkeypatch.setattr(prepared, "read_split", split_of)
     monkeypatch.setattr(prepared, "card_json", lambda dataset: {"sha256": f"data of {dataset}"})
-    monkeypatch.setattr(
-        runs, "list_runs", lambda dataset=None: tuple(r for r in found if dataset in (None, r.dataset))
-    )
+
+    def list_runs(dataset=None, *, scores_only=False):
+        return tuple(r for r in found if dataset in (None, r.dataset) and scores_only >= r.is_scores_only)
+
+    monkeypatch.setattr(runs, "list_runs", list_runs)
     monkeypatch.setattr(runs, "read_run", read_run)
+    monkeypatch.setattr(runs, "described", described)
     return found
 
 
@@ -362,6 +371,52 @@ def test_three_runs_make_three_pairs_and_two_widths_make_none(listed):
     listed[:] = [dataclasses.replace(run, width=width) for width, run in enumerate(listed, start=4)]
     evaluate(force=True)
     assert results.read_results("toy").summary["comparisons"] == []
+
+
+def without_weights(run):
+    return dataclasses.replace(
+        run, manifest={"weights": {"kept": False}}, problem="The weights are not kept."
+    )
+
+
+def test_scores_of_runs_whose_weights_were_dropped_go_through_an_evaluation_unchanged(listed):
+    """All tables come out as before, though nothing can be predicted with them: single runs, folds, cases."""
+    for split in FOLDS:
+        listed.extend(run_of(model, split) for model in SHIFTS)
+    records = evaluate()
+    before = results.read_results("toy")
+    assert before.cases["benign-6"]["disagreement"] > 0  # tested in the second fold alone
+    listed[3:] = [without_weights(run) for run in listed[3:]]
+    assert evaluate(predict=(asked := Counting()), force=True) == records
+    assert set(asked.asked) == {"toy-unet-0", "toy-multiresunet-0", "toy-dcunet-0"}
+    after = results.read_results("toy")
+    assert (after.scores, after.cases) == (before.scores, before.cases)
+    for told in (before.summary, after.summary):
+        told["header"].pop("date")
+        told.pop("files")
+    assert after.summary == before.summary
+
+
+def test_scores_without_weights_are_kept_when_another_run_is_named_or_joins(listed):
+    evaluate()
+    listed[1] = without_weights(listed[1])
+    evaluate(names=["toy-unet-0"], force=True)
+    listed.append(run_of("unet", "toy-image"))
+    evaluate()
+    assert set(results.read_results("toy").runs) == {run.name for run in listed}
+    named = evaluate(names=["toy-multiresunet-0"])
+    assert {record["run"] for record in named} == {"toy-multiresunet-0"}
+
+
+def test_scores_without_weights_are_left_out_by_name_once_the_data_changed(listed, monkeypatch):
+    evaluate()
+    listed[1] = without_weights(listed[1])
+    monkeypatch.setattr(prepared, "card_json", lambda dataset: {"sha256": "other"})
+    evaluate()
+    left_out = results.read_results("toy").header["left_out"]
+    assert "are not stored, or for other cases" in left_out["toy-multiresunet-0"]
+    with pytest.raises(RunRefused, match="not kept"):
+        evaluate(names=["toy-multiresunet-0"])
 
 
 def test_a_split_that_changed_since_training_refuses_the_run(listed):

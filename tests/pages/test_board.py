@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core import DataRefused, Verdict, read_results, read_run, record_verdict
+from core import DataRefused, Verdict, read_results, read_run, record_verdict, scores_only
 from core.results import SUMMARY
 from pages.parts import board_files, cached_previews, case, checks, figures_cases, pairs, subgroups
 from pages.parts.figures_cases import Pair
@@ -37,6 +37,19 @@ def change_summary(folder: Path, change) -> None:
     summary = json.loads(path.read_text())
     change(summary)
     path.write_text(json.dumps(summary))
+
+
+def test_the_numbers_are_the_same_once_only_scores_are_kept(both, board):
+    before = said(board())
+    for name in TITLES:
+        scores_only.drop_weights(name)
+    page = board()
+    assert not page.exception
+    more = [line for line in said(page).splitlines() if line not in before]
+    assert len(more) == 3  # no maps can be checked: one sentence per network
+    assert all("are not kept, its scores are" in line for line in more)
+    gone = [line for line in before.splitlines() if line not in said(page).splitlines()]
+    assert [line[:16] for line in gone] == ["Not checked yet:", "python -m core c"]
 
 
 def option(page, label: str):

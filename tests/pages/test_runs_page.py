@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from core import jobs, places, runs
+from core import jobs, places, runs, scores_only
 from core.training.progress import born
 from tests.core.stand_in import COMMAND
 from tests.pages import small
@@ -108,6 +108,17 @@ def test_weights_that_do_not_fit_are_said_and_nothing_else_breaks(phantoms):
     page = open_page("runs")
     assert "finished: weights rejected" in said(page)
     assert "Weights rejected: " in said(page)
+
+
+def test_a_run_of_which_only_scores_are_kept_says_so_and_keeps_its_card(phantoms):
+    scores_only.drop_weights("phantom_busi-unet-0")
+    page = open_page("runs")
+    text = said(page)
+    assert "finished: scores only" in text
+    assert "rejected" not in text
+    assert "are not kept, its scores are" in text
+    assert not page.error
+    assert page.tabs[0].label == "Model card"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,137 @@
+"""Runs whose weights were dropped after scoring: a study of many trainings is kept as numbers, not as megabytes.
+
+The scores stay in artifacts/results and go through every later evaluation unchanged; nothing is predicted with such
+a run any more. Of sets of pictures only: a volume's tables need its predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from core import atomic, places, prepared, results, runs
+from core.errors import RunRefused
+from core.metrics.calibration import Bins
+from core.plans import Plan, plan_all
+from core.records import Run
+
+Row = dict[str, Any]
+
+
+def drop_weights(name: str) -> int:
+    """Delete the weights of a run whose scores are stored; the bytes that this freed, 0 when it was done before.
+
+    RunMissing: no such run. RunRefused: damaged, of volumes, or its scores on its own dataset are not stored.
+    """
+    run = runs.described(name) if (places.run(name) / "run.json").is_file() else runs.read_run(name)
+    if not run.is_scores_only:
+        run = runs.read_run(name)
+        _require_scored(run)
+        told = {**run.manifest, "weights": {**run.manifest["weights"], "kept": False}}
+        atomic.write_json(
+            places.run(name) / "run.json", told
+        )  # before the files go: never a run that is damaged
+    freed = 0
+    for file in (places.WEIGHTS, places.GOLDEN):
+        path = places.run(name) / file
+        freed += path.stat().st_size if path.is_file() else 0
+        path.unlink(missing_ok=True)
+    return freed
+
+
+def _require_scored(run: Run) -> None:
+    card = prepared.read_card(run.dataset)
+    if card.has_volumes:
+        raise RunRefused(f"Run {run.name} is of volumes: their scores cannot be kept without its weights.")
+    plans, _ = plan_all(card, prepared.list_slices(run.dataset), [run.name])
+    stored = results.read_results(run.dataset)
+    known = known_checksums(stored, run.dataset).get(run.name)
+    if known != plans[0].checksums or run.name not in bins_by_run(stored):
+        raise RunRefused(
+            f"Run {run.name} is not scored with these weights, so nothing would be left of it. "
+            f"Run: python -m core evaluate {run.dataset}"
+        )
+
+
+def known_checksums(stored: results.Results | None, dataset: str) -> Mapping[str, list[str]]:
+    """Weights, split and case list behind the stored scores, by run; none when they are of other data."""
+    inputs = stored.summary.get("inputs", {}) if stored is not None else {}
+    fits = inputs.get("data_sha256") == prepared.card_json(dataset)["sha256"]
+    return inputs["runs"] if fits else {}
+
+
+def as_stored(
+    scores: Sequence[Row], calibrated: Mapping[tuple[str, str], Bins]
+) -> tuple[list[Row], dict[tuple[str, str], Bins]]:
+    """Rows and bins with the digits that the files keep: a table says the same whichever of them it is made of."""
+    rows = results.parse_csv(results.csv_text(scores))
+    return rows, {
+        key: replace(bins, probability=np.array(results.tidy(bins.probability.tolist())))
+        for key, bins in calibrated.items()
+    }
+
+
+def keep(
+    stored: results.Results,
+    plans: Sequence[Plan],
+    groups: Mapping[str, Sequence[str]],
+    scores: list[Row],
+    cases: list[Row],
+    calibrated: dict[tuple[str, str], Bins],
+) -> None:
+    """Add what is stored of the runs without weights to what was computed of the others, in place.
+
+    ``groups`` are run names by family, the leading family first: a case's disagreement is that of the first one
+    with two networks that were scored on it.
+    """
+    names = [plan.run.name for plan in plans]
+    light = {plan.run.name for plan in plans if plan.run.is_scores_only}
+    if not light:
+        return
+    scores += [
+        {key: value for key, value in row.items() if key != "why"}
+        for row in stored.scores
+        if row["run"] in light
+    ]
+    scores.sort(key=lambda row: names.index(row["run"]))
+    found = bins_by_run(stored)
+    calibrated |= {(run, name): bins for run in sorted(light) for name, bins in found[run].items()}
+    tested: dict[str, set[str]] = {}
+    for row in scores:
+        tested.setdefault(row["case"], set()).add(row["run"])
+    computed = {row["case"]: row for row in cases}
+    families = [family["runs"] for family in stored.summary["families"]]
+    for case, own in tested.items():
+        before = stored.cases.get(case)
+        place, members = _leading(groups, own)
+        is_light = bool(members) and set(members) <= light
+        if case not in computed and before is not None:
+            row = {**before, "flags": ";".join(before["flags"])}
+            computed[case] = row | {"disagreement": 0.0, "disagreement_px": 0, "n_runs": 0, "family": None}
+        if is_light and before is not None and before["family"] is not None:
+            told = [run for run in families[int(before["family"])] if run in own]
+            if told == members:
+                same = ("disagreement", "disagreement_px", "n_runs")
+                computed[case] |= {key: before[key] for key in same} | {"family": place}
+    cases[:] = [computed[case] for case in sorted(computed)]
+
+
+def _leading(groups: Mapping[str, Sequence[str]], own: set[str]) -> tuple[int | None, list[str]]:
+    for place, names in enumerate(groups.values()):
+        members = [name for name in names if name in own]
+        if len(members) > 1:
+            return place, members
+    return None, []
+
+
+def bins_by_run(stored: results.Results) -> dict[str, dict[str, Bins]]:
+    """Pixels by probability of every run and class, as stored."""
+    found: dict[str, dict[str, Bins]] = {}
+    for one in stored.summary.get("calibration", {}).get("counts", []):
+        pixels, positives = (np.array(one[key], np.int64) for key in ("pixels", "positives"))
+        made = Bins(one["cases"], pixels, positives, np.array(one["probability"], np.float64))
+        found.setdefault(one["run"], {})[one["class"]] = made
+    return found
