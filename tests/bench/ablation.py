@@ -14,7 +14,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,9 @@ SHIPPED = ("busi-unet-0", "busi-multiresunet-0", "busi-dcunet-0")
 BASE = "the recipe"
 CHOICES: dict[str, dict[str, Any]] = {
     BASE: {},
+    "the paper's recipe": {"recipe": "paper"},
     "cross-entropy alone": {"loss": "cross_entropy"},
+    "no presence term in the loss": {},
     "no disturbances": {"augment": 0.0},
     "disturbances at full strength": {"augment": 1.0},
     "constant step size": {"warmup": 0.0, "final_rate": 1e-3},
@@ -47,14 +49,19 @@ CHOICES: dict[str, dict[str, Any]] = {
     "width 12": {"width": 12},
     "another seed": {"seed": 1},
 }
-PAPER = "the paper's recipe"
+CONSTANTS = {"no presence term in the loss": {"PRESENCE_SHARE": 0.0}}  # of core.training.losses
 
 
-def training(output: Path) -> list[dict[str, Any]]:
-    """One training per choice, the paper's recipe at the end; finished ones are read, not repeated."""
+def training(output: Path, *, finished: bool = False) -> list[dict[str, Any]]:
+    """One training per choice; finished ones are read, not repeated.
+
+    ``finished``: those alone, so that an interrupted measurement gives the rows that it has.
+    """
     rows: list[dict[str, Any]] = []
     base: dict[str, float] = {}
-    for name in (*CHOICES, PAPER):
+    for name in CHOICES:
+        if finished and not list(_folder(name, output).glob("runs/*/run.json")):
+            continue
         run, values = _trained(name, output)
         base = base or values["dice"]
         seconds = run.manifest["seconds"] / run.manifest["epochs_run"]
@@ -65,7 +72,7 @@ def training(output: Path) -> list[dict[str, Any]]:
     return _corrected(rows)
 
 
-def reading(output: Path) -> list[dict[str, Any]]:
+def reading() -> list[dict[str, Any]]:
     """The shipped runs as they are, averaged over a mirrored image, at a chosen threshold, and together."""
     rows = []
     seen = [_looked_at(runs.read_run(name)) for name in SHIPPED]
@@ -91,15 +98,22 @@ def reading(output: Path) -> list[dict[str, Any]]:
 
 
 def _trained(name: str, output: Path) -> tuple[Run, dict[str, Any]]:
-    changes = {"width": WIDTH, "epochs": EPOCHS, **CHOICES.get(name, {})}
-    config = training_config(DATASET, NETWORK, "paper" if name == PAPER else "strong", **changes)
-    with _apart(output / name.replace(" ", "-").replace("'", "")):
-        from core.training.fit import train
+    changes: dict[str, Any] = {"recipe": "strong", "width": WIDTH, "epochs": EPOCHS, **CHOICES[name]}
+    config = training_config(DATASET, NETWORK, **changes)
+    from core.training import losses
+    from core.training.fit import train
 
+    with _apart(_folder(name, output)), contextlib.ExitStack() as patched:
+        for constant, value in CONSTANTS.get(name, {}).items():
+            patched.enter_context(mock.patch.object(losses, constant, value))
         made = runs.run_name(DATASET, NETWORK, config.seed)
         with runs.hold(made):
             run = train(made, config, resume=True, report=lambda facts: None)
         return run, _scores(_looked_at(run))
+
+
+def _folder(name: str, output: Path) -> Path:
+    return output / name.replace(" ", "-").replace("'", "")
 
 
 @contextlib.contextmanager
@@ -187,16 +201,54 @@ def _corrected(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as a table in Markdown; cells may be numbers or the text of a CSV."""
+    lines = [
+        "| | lesion Dice (95 %) | change (95 %) | p | false alarms | cross-entropy |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        name = row["choice"] if "choice" in row else f"{row['run']}, {row['way']}"
+        dice = _said(row, "dice", "{:.3f}")
+        change = _said(row, "change", "{:+.3f}")
+        p = (
+            ""
+            if _number(row["p"]) is None
+            else f"{float(row['p']):.3f}"
+            if float(row["p"]) >= 0.001
+            else "< 0.001"
+        )
+        alarms, bce = _number(row["false_alarms"]), _number(row["bce"])
+        told = [name, dice, change, p, f"{alarms:.0%}", "" if bce is None else f"{bce:.3f}"]
+        lines.append(f"| {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
+def _said(row: Mapping[str, Any], name: str, form: str) -> str:
+    values = [_number(row[key]) for key in (name, f"{name}_low", f"{name}_high")]
+    if values[0] is None:
+        return ""
+    texts = [form.format(value) for value in values if value is not None]
+    return texts[0] if len(texts) < 3 else f"{texts[0]} ({texts[1]} to {texts[2]})"
+
+
+def _number(cell: Any) -> float | None:
+    value = float(cell) if str(cell) else float("nan")
+    return None if np.isnan(value) else value
+
+
 def main(arguments: Sequence[str]) -> int:
     """Measure one of the two tables and write it."""
     asked = argparse.ArgumentParser(prog="python -m tests.bench.ablation", description=__doc__)
     asked.add_argument("table", choices=("training", "reading"))
     asked.add_argument("--output", type=Path, default=ROOT / "tests" / "output" / "ablation")
+    asked.add_argument("--finished", action="store_true", help="train nothing: the rows that there are")
     chosen = asked.parse_args(arguments)
-    rows = {"training": training, "reading": reading}[chosen.table](chosen.output)
+    is_training = chosen.table == "training"
+    rows = training(chosen.output, finished=chosen.finished) if is_training else reading()
     path = ROOT / "docs" / f"ablation_{chosen.table}.csv"
     results.write_csv(path, rows)
-    print(path.read_text(), end="")
+    print(table(rows))
     return 0
 
 

@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import pytest
 from core import places, runs
 from core.errors import JobBusy, RunRefused, TrainingFailed
 from core.training.config import TrainConfig
-from tests.core.training.conftest import SMALL, finish, start
+from tests.core.training.conftest import ROOT, SMALL, finish, start
 
 RUN = "phantom_busi-unet-0"
 CONFIG = TrainConfig("phantom_busi", "unet", width=2, epochs=2, batch=4)
@@ -176,6 +178,23 @@ def test_the_same_code_trains_under_jax_and_the_weights_serve_tensorflow(phantom
     run = runs.read_run(RUN)
     assert run.manifest["backend"] == "jax"
     assert weights.load(run).name == "unet"  # the golden output was computed by jax
+
+
+def test_two_backends_draw_the_same_loss_curve_from_the_same_weights(tmp_path):
+    pytest.importorskip("jax", reason="jax is not installed")
+    curves = {}
+    for backend in ("tensorflow", "jax"):
+        command = [sys.executable, "-m", "tests.core.training.curve", str(tmp_path / "first.weights.h5")]
+        environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
+        child = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert child.returncode == 0, child.stderr
+        curves[backend] = np.array(json.loads(child.stdout.splitlines()[-1]))
+    assert len(curves["jax"]) == 16
+    assert curves["jax"][-1] < curves["jax"][0]
+    assert np.allclose(curves["tensorflow"], curves["jax"], rtol=5e-3)
+    assert np.allclose(curves["tensorflow"][0], curves["jax"][0], rtol=1e-5)
 
 
 def test_averaged_weights_and_early_stopping_survive_in_one_training(phantoms):

@@ -1,0 +1,25 @@
+"""docs/training.md holds the tables that were measured, digit by digit."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from tests.bench import ablation
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+
+@pytest.mark.parametrize("name", ["training", "reading"])
+def test_the_table_in_the_text_is_the_measured_one(name):
+    rows = list(csv.DictReader((DOCS / f"ablation_{name}.csv").open(newline="")))
+    assert len(rows) > 5
+    assert ablation.table(rows) in (DOCS / "training.md").read_text("utf-8")
+
+
+def test_a_cell_without_a_number_is_empty_and_a_tiny_p_is_a_limit():
+    row = {"choice": "x", "dice": "0.5", "dice_low": "0.4", "dice_high": "0.6", "change": "", "p": "0.0001"}
+    row |= {"change_low": "", "change_high": "", "false_alarms": "0.25", "bce": ""}
+    assert ablation.table([row]).splitlines()[-1] == "| x | 0.500 (0.400 to 0.600) |  | < 0.001 | 25% |  |"
