@@ -17,7 +17,17 @@ from core.cards import DatasetCard
 from core.errors import CoreError
 from core.metrics import calibration, conventions, overlap, tables
 from core.metrics.calibration import Bins
-from core.plans import Folds, Plan, endpoint, families, folds_of, in_order, plan_all, still_valid
+from core.plans import (
+    Folds,
+    Plan,
+    endpoint,
+    families,
+    folds_of,
+    in_order,
+    leading_family,
+    plan_all,
+    still_valid,
+)
 from core.records import SIZE, Prediction, Slice, SliceEntry
 from core.summary import summarise
 
@@ -48,11 +58,12 @@ def evaluate(
     card = prepared.read_card(dataset)
     entries = prepared.list_slices(dataset)
     stored = _stored(dataset)
+    recorded = stored.summary["inputs"]["runs"] if stored is not None else {}
     known = scores_only.known_checksums(stored, dataset)
     plans, left_out = plan_all(card, entries, runs, known)
     names = [plan.run.name for plan in plans]
     if runs is not None:
-        plans = in_order(plans + still_valid(card, entries, known, names))
+        plans = in_order(plans + still_valid(card, entries, recorded, names, known))
     inputs = {"format": results.FORMAT, "data_sha256": prepared.card_json(dataset)["sha256"]}
     inputs["runs"] = {p.run.name: p.checksums for p in plans}
     if not force and stored is not None and stored.summary.get("inputs") == inputs:
@@ -221,9 +232,8 @@ def _case_row(
 ) -> Row:
     """What a list of cases needs: size, flags and how far the networks of one family disagree."""
     values = overlap.class_values(endpoint(card), card.classes)
-    members = [[drawn[name] for name in names if name in drawn] for names in groups.values()]
-    family = next((place for place, labels in enumerate(members) if len(labels) > 1), None)
-    masks = [np.isin(labels, values) for labels in members[family]] if family is not None else []
+    family, members = leading_family(groups, drawn)
+    masks = [np.isin(drawn[name], values) for name in members]
     pixels, share = overlap.disagreement(masks)
     return {
         "case": entry.case,

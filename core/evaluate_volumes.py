@@ -17,7 +17,7 @@ from core.metrics import conventions, leakage, overlap, tables, volumes
 from core.metrics.calibration import Bins
 from core.metrics.conventions import Multiclass
 from core.metrics.overlap import Counts
-from core.plans import Folds, Plan, endpoint, families, folds_of
+from core.plans import Folds, Plan, endpoint, families, folds_of, leading_family
 from core.records import SIZE, Prediction, Slice, SliceEntry
 from core.summary_volumes import summarise
 from core.volume_rows import Opened, Predicted, Tally
@@ -165,11 +165,11 @@ def _leading(
     """Place of the first family of which two networks read this whole volume, and their runs."""
     trainings = {folds.name: [plan.run.name for plan in folds.plans] for folds in folded}
     is_whole = {plan.run.name for plan in plans if not plan.by_slice and tested[plan.run.name]}
-    for place, names in enumerate(groups.values()):
-        members = [run for name in names for run in trainings.get(name, [name]) if run in is_whole]
-        if len(members) > 1:
-            return place, members
-    return None, []
+    single = {
+        family: [run for name in names for run in trainings.get(name, [name])]
+        for family, names in groups.items()
+    }
+    return leading_family(single, is_whole)
 
 
 def _predicted(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +99,7 @@ def plan_all(
 ) -> tuple[list[Plan], dict[str, str]]:
     """Which run is scored on what; runs that fit but cannot be used, with the reason.
 
-    ``known`` are the checksums behind the stored scores, by run: those of a run without weights are kept.
+    ``known`` are the checksums behind scores that can be kept as they are, by run; one without weights needs them.
     """
     known = known or {}
     if wanted is not None:
@@ -166,16 +166,20 @@ def _slice_name(entry: SliceEntry) -> str:
 
 
 def still_valid(
-    card: DatasetCard, entries: Sequence[SliceEntry], known: Mapping[str, Sequence[str]], names: Sequence[str]
+    card: DatasetCard,
+    entries: Sequence[SliceEntry],
+    recorded: Mapping[str, Sequence[str]],
+    names: Sequence[str],
+    known: Mapping[str, Sequence[str]],
 ) -> list[Plan]:
-    """Plans of stored runs that were not asked for and have not changed since."""
+    """Plans of the ``recorded`` runs that were not asked for and have not changed; ``known`` as in ``plan_all``."""
     kept = []
-    for name in (name for name in known if name not in names):
+    for name in (name for name in recorded if name not in names):
         try:
             plan = _plan(_usable(name, known), card, entries, known)
         except CoreError:
             continue
-        if plan.run.weights_sha256 == known[name][0]:
+        if plan.run.weights_sha256 == recorded[name][0]:
             kept.append(plan)
     return kept
 
@@ -217,6 +221,17 @@ def families(card: DatasetCard, plans: Sequence[Plan], folded: Sequence[Folds] =
     for folds in folded:
         found.setdefault(folds.family, []).append(folds.name)
     return {**found, **by_priority(card, plans)}
+
+
+def leading_family(
+    groups: Mapping[str, Sequence[str]], present: Container[str]
+) -> tuple[int | None, list[str]]:
+    """Place of the first family with two runs among those ``present``, and these runs; None and none without."""
+    for place, names in enumerate(groups.values()):
+        members = [name for name in names if name in present]
+        if len(members) > 1:
+            return place, members
+    return None, []
 
 
 def _is_synthetic(dataset: str) -> bool:

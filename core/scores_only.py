@@ -15,7 +15,7 @@ import numpy as np
 from core import atomic, places, prepared, results, runs
 from core.errors import RunRefused
 from core.metrics.calibration import Bins
-from core.plans import Plan, plan_all
+from core.plans import Plan, leading_family, plan_all
 from core.records import Run
 
 Row = dict[str, Any]
@@ -26,14 +26,12 @@ def drop_weights(name: str) -> int:
 
     RunMissing: no such run. RunRefused: damaged, of volumes, or its scores on its own dataset are not stored.
     """
-    run = runs.described(name) if (places.run(name) / "run.json").is_file() else runs.read_run(name)
-    if not run.is_scores_only:
+    if not runs.described(name).is_scores_only:
         run = runs.read_run(name)
         _require_scored(run)
         told = {**run.manifest, "weights": {**run.manifest["weights"], "kept": False}}
-        atomic.write_json(
-            places.run(name) / "run.json", told
-        )  # before the files go: never a run that is damaged
+        # Before the files go: a kill in between leaves no run that looks damaged.
+        atomic.write_json(places.run(name) / "run.json", told)
     freed = 0
     for file in (places.WEIGHTS, places.GOLDEN):
         path = places.run(name) / file
@@ -47,9 +45,8 @@ def _require_scored(run: Run) -> None:
     if card.has_volumes:
         raise RunRefused(f"Run {run.name} is of volumes: their scores cannot be kept without its weights.")
     plans, _ = plan_all(card, prepared.list_slices(run.dataset), [run.name])
-    stored = results.read_results(run.dataset)
-    known = known_checksums(stored, run.dataset).get(run.name)
-    if known != plans[0].checksums or run.name not in bins_by_run(stored):
+    known = known_checksums(results.read_results(run.dataset), run.dataset)
+    if known.get(run.name) != plans[0].checksums:
         raise RunRefused(
             f"Run {run.name} is not scored with these weights, so nothing would be left of it. "
             f"Run: python -m core evaluate {run.dataset}"
@@ -57,10 +54,15 @@ def _require_scored(run: Run) -> None:
 
 
 def known_checksums(stored: results.Results | None, dataset: str) -> Mapping[str, list[str]]:
-    """Weights, split and case list behind the stored scores, by run; none when they are of other data."""
-    inputs = stored.summary.get("inputs", {}) if stored is not None else {}
-    fits = inputs.get("data_sha256") == prepared.card_json(dataset)["sha256"]
-    return inputs["runs"] if fits else {}
+    """Weights, split and case list behind the stored scores that can be kept as they are, by run.
+
+    None when they are of other data; not those whose pixels by probability are not stored (older results).
+    """
+    if stored is None:
+        return {}
+    inputs, counted = stored.summary["inputs"], bins_by_run(stored)
+    fits = inputs["data_sha256"] == prepared.card_json(dataset)["sha256"]
+    return {run: sums for run, sums in inputs["runs"].items() if fits and run in counted}
 
 
 def as_stored(
@@ -106,7 +108,7 @@ def keep(
     families = [family["runs"] for family in stored.summary["families"]]
     for case, own in tested.items():
         before = stored.cases.get(case)
-        place, members = _leading(groups, own)
+        place, members = leading_family(groups, own)
         is_light = bool(members) and set(members) <= light
         if case not in computed and before is not None:
             row = {**before, "flags": ";".join(before["flags"])}
@@ -117,14 +119,6 @@ def keep(
                 same = ("disagreement", "disagreement_px", "n_runs")
                 computed[case] |= {key: before[key] for key in same} | {"family": place}
     cases[:] = [computed[case] for case in sorted(computed)]
-
-
-def _leading(groups: Mapping[str, Sequence[str]], own: set[str]) -> tuple[int | None, list[str]]:
-    for place, names in enumerate(groups.values()):
-        members = [name for name in names if name in own]
-        if len(members) > 1:
-            return place, members
-    return None, []
 
 
 def bins_by_run(stored: results.Results) -> dict[str, dict[str, Bins]]:

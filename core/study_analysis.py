@@ -265,12 +265,12 @@ def _times(ratings: Sequence[Row], reader: str) -> dict[str, Any]:
 
 def _named(run: str) -> dict[str, str]:
     """A run with its network's title; the run's own name where its folder is gone."""
-    known = {one.name: one.model for one in runs.list_runs()}
+    known = {one.name: one.model for one in runs.list_runs(scores_only=True)}
     card = catalogues.network_cards().get(known.get(run, ""))
     return {"network": card.title if card else run, "run": run}
 
 
 def _place(run: str) -> tuple[int, str]:
     """Where a run stands in the usual order; those whose folder is gone come last, by name."""
-    names = [one.name for one in runs.list_runs()]
+    names = [one.name for one in runs.list_runs(scores_only=True)]
     return (names.index(run) if run in names else len(names), run)

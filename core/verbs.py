@@ -33,7 +33,7 @@ def list_all(chosen: argparse.Namespace) -> None:
         if name not in catalogues.dataset_cards():
             print(f"  {name:14} {prepared.read_card(name).title} (prepared, external test set)")
     print("runs")
-    for run in runs.list_runs():
+    for run in runs.list_runs(scores_only=True):
         dice = _score(run.validation.get("val_dice"))
         state = run.problem or f"width {run.width}, epoch {run.best_epoch}, validation Dice {dice}"
         print(f"  {run.name:28} {state}")

@@ -91,9 +91,10 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
     network = weights.build(config.model, settings)
     _require_no_random_layers(network)
     loss = (losses.overlap if config.loss == "overlap" else losses.cross_entropy)(card.outputs)
-    trained = keras.Model(network.input, network.get_layer("logits").output)
     if config.deep_supervision:
         trained, loss = supervision.deepened(network, loss)
+    else:
+        trained = keras.Model(network.input, network.get_layer("logits").output)
     steps = max((config.draws or len(rows)) // config.batch, 1)
     trained.compile(optimiser(config, steps), loss=loss)
 

@@ -98,11 +98,9 @@ def as_published(
 ) -> Iterator[None]:
     """Within it the network has the weights that a run of this epoch would have; afterwards its own again.
 
-    ``trained`` holds the same layers and the optimiser, and whatever else is trained with them.
-
     Those are its own with rounded kernels, or the running average of them where ``config.ema`` says so. The
     optimiser averages trainable weights only, so the normalisation statistics are then estimated anew on
-    training images.
+    training images. ``trained`` holds the same layers, the optimiser, and what else is trained with them.
     """
     own = trained.get_weights()
     if config.ema:

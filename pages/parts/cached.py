@@ -76,15 +76,14 @@ def datasets() -> tuple[DatasetCard, ...]:
 
 
 @st.cache_resource(show_spinner=False, ttl=FRESH, max_entries=1)
-def runs() -> tuple[Run, ...]:
-    """Every trained network, in the order of core's listing; broken ones have a ``problem``."""
-    return tuple(list_runs())
-
-
-@st.cache_resource(show_spinner=False, ttl=FRESH, max_entries=1)
 def trainings() -> tuple[Run, ...]:
-    """The same, with those of which only the scores are kept."""
-    return tuple(list_runs(scores_only=True))
+    """Every training, in the order of core's listing, also those of which only the scores are kept."""
+    return list_runs(scores_only=True)
+
+
+def runs() -> tuple[Run, ...]:
+    """Every trained network that has weights; broken ones have a ``problem``."""
+    return tuple(run for run in trainings() if not run.is_scores_only)
 
 
 @st.cache_resource(show_spinner=False, ttl=FRESH, max_entries=8)

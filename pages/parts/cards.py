@@ -132,14 +132,14 @@ def model_rows(run: Run, network: NetworkCard, scored: Mapping[str, str]) -> dic
 
 def _trained_parts(run: Run, counted: Mapping[str, int]) -> str:
     """The parts that a run learned from, with their units where its split is still the one on this machine."""
+    without_units = ", ".join(f"{part} {count}" for part, count in counted.items())
+    card = choices.prepared(run.dataset)
     try:
-        card = next(card for card in cached.datasets() if card.name == run.dataset)
-        split = cached.split(run.dataset, run.split)
-    except (CoreError, StopIteration):
-        return ", ".join(f"{part} {count}" for part, count in counted.items())
-    if split.sha256 != run.split_sha256:
-        return ", ".join(f"{part} {count}" for part, count in counted.items())
-    return sizes(card, split.parts)
+        split = cached.split(run.dataset, run.split) if card else None
+    except CoreError:
+        split = None
+    fits = card is not None and split is not None and split.sha256 == run.split_sha256
+    return sizes(card, split.parts) if fits else without_units
 
 
 def figure(name: str) -> str:

@@ -26,6 +26,7 @@ from core import places, prepared, results, runs
 from core.metrics import statistics
 from core.records import THRESHOLD, Run
 from core.settings import training_config
+from core.thresholds import THRESHOLDS, best_threshold
 
 ROOT = Path(__file__).resolve().parents[2]
 DATASET, NETWORK, WIDTH, EPOCHS = "busi", "unet", 8, 12
@@ -64,10 +65,7 @@ def training(output: Path, *, finished: bool = False) -> list[dict[str, Any]]:
             continue
         run, values = _trained(name, output)
         base = base or values["dice"]
-        seconds = run.manifest["seconds"] / run.manifest["epochs_run"]
-        rows.append(
-            {"choice": name, **_row(values, base), "best_epoch": run.best_epoch, "s_per_epoch": seconds}
-        )
+        rows.append({"choice": name, **_row(values, base), "best_epoch": run.best_epoch})
         print(rows[-1], flush=True)
     return _corrected(rows)
 
@@ -167,14 +165,13 @@ def _cross_fitted(found: dict[str, Any]) -> dict[str, Any]:
     """Each half of the groups at the threshold that is best on the other half, so that none judges itself."""
     groups = np.array(found["groups"])
     half = np.isin(groups, sorted(set(found["groups"]))[::2])
-    levels = np.linspace(0.05, 0.95, 19)
     probability = found["probability"].copy()
     for own in (half, ~half):
         other = {
             key: value[~own] if key != "groups" else groups[~own].tolist() for key, value in found.items()
         }
-        means = [np.mean(list(_scores(other, level)["dice"].values())) for level in levels]
-        chosen = float(levels[int(np.argmax(means))])
+        means = [float(np.mean(list(_scores(other, level)["dice"].values()))) for level in THRESHOLDS]
+        chosen = THRESHOLDS[best_threshold(means)]
         probability[own] = np.where(probability[own] > chosen, 1.0, 0.0)
     return _scores(found | {"probability": probability}) | {"bce": float("nan")}
 

@@ -408,6 +408,26 @@ def test_scores_without_weights_are_kept_when_another_run_is_named_or_joins(list
     assert {record["run"] for record in named} == {"toy-multiresunet-0"}
 
 
+def test_other_runs_are_scored_again_when_one_is_named_on_changed_data(monkeypatch):
+    evaluate()
+    monkeypatch.setattr(prepared, "card_json", lambda dataset: {"sha256": "other"})
+    evaluate(names=["toy-unet-0"], predict=(asked := Counting()))
+    assert set(asked.asked) == {"toy-unet-0", "toy-multiresunet-0", "toy-dcunet-0"}
+    assert len(results.read_results("toy").runs) == 3
+
+
+def test_scores_without_weights_of_older_results_are_left_out_by_name(tmp_path, listed):
+    """Results from before the pixels by probability were stored cannot be gone on with."""
+    evaluate()
+    path = tmp_path / "results" / "toy" / results.SUMMARY
+    summary = json.loads(path.read_text())
+    del summary["calibration"]["counts"]
+    path.write_text(json.dumps(summary))
+    listed[1] = without_weights(listed[1])
+    evaluate(force=True)
+    assert "toy-multiresunet-0" in results.read_results("toy").header["left_out"]
+
+
 def test_scores_without_weights_are_left_out_by_name_once_the_data_changed(listed, monkeypatch):
     evaluate()
     listed[1] = without_weights(listed[1])

@@ -128,7 +128,7 @@ def listed(tmp_path, monkeypatch):
     monkeypatch.setattr(prepared, "read_arrays", arrays_of)
     monkeypatch.setattr(prepared, "read_split", split_of)
     monkeypatch.setattr(prepared, "card_json", lambda dataset: {"sha256": f"data of {dataset}"})
-    monkeypatch.setattr(runs, "list_runs", lambda dataset=None: tuple(found))
+    monkeypatch.setattr(runs, "list_runs", lambda dataset=None, *, scores_only=False: tuple(found))
     monkeypatch.setattr(runs, "read_run", lambda name: next(run for run in found if run.name == name))
     return found
 

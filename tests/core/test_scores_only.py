@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from core import places, prepared, results, runs, scores_only
-from core.errors import RunMissing, RunRefused
+from core.errors import DataMissing, RunMissing, RunRefused
 from core.evaluate import evaluate
 from tests.pages import small
 
@@ -36,7 +36,7 @@ def test_the_weights_go_the_scores_stay_and_a_second_time_does_nothing(scored):
 
 def test_a_run_that_is_not_scored_with_these_weights_keeps_them(scored):
     shutil.rmtree(places.results("phantom_busi"))
-    with pytest.raises(Exception, match="python -m core evaluate phantom_busi"):
+    with pytest.raises(DataMissing, match="python -m core evaluate phantom_busi"):
         scores_only.drop_weights(RUN)
     assert runs.read_run(RUN).problem is None
 
