@@ -5,8 +5,6 @@ Everything a page or a notebook needs is named here. Importing it loads no Keras
 
 from __future__ import annotations
 
-import os as _os
-
 from core.asking import (
     numbered_components,
     pixel_target,
@@ -142,9 +140,6 @@ from core.upload import (
     with_reference,
 )
 from core.verdicts import VERDICTS, Verdict, read_verdicts, record_verdict, verdict_counts, verdict_rows
-
-# TensorFlow has these kernels switched off on processors without AVX-512, where they save a third of the time.
-_os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 __all__ = [
     "BASELINES",
