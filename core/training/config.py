@@ -9,6 +9,7 @@ from core import atomic
 
 BUDGET = {16: 40, 32: 150}  # epochs of the strong recipe by width; width 16 is what a CPU affords
 FALSE_ALARM = 0.2  # a network that outlines a tumour in every fifth normal image is not worth its Dice
+LATE = 0.65  # share of the epochs of pictures without the presence term, which slows learning at first
 DRAWS = 600  # slices of an epoch on volumes: about the cost of an epoch of BUSI
 
 
@@ -35,6 +36,7 @@ class TrainConfig:
     weight_decay: float = 1e-4  # not on biases, gamma and beta
     clip: float = 1.0  # norm over all gradients together; 0: none
     loss: str = "overlap"  # "cross_entropy" in the paper recipe
+    presence_from: float = 0.0  # share of the epochs before the presence term joins the overlap loss
     augment: float = 0.6  # strength of all disturbances, 0..1; full strength underfits at width 16
     bn_momentum: float = 0.9
     initializer: str = "he_normal"
@@ -44,6 +46,7 @@ class TrainConfig:
     max_false_alarm: float = 1.0  # epochs that draw on a larger share of normal validation images come last
     patience: int = 0  # epochs without improvement before stopping; 0: run the whole schedule
     start_from: int = 0  # first epoch that patience counts
+    pretrained: str = ""  # a dataset: begin with this network's run on it, all but the head
     deep_supervision: bool = False  # the coarser decoder levels learn from the reference too
     ema: float = 0.0  # decay of the average of weights that is validated and kept; 0: off, 0.99 is usual
     calibrate: bool = (
@@ -59,6 +62,7 @@ class TrainConfig:
             "batch": self.batch >= 1,
             "restart": 0 <= self.restart < self.epochs,
             "seed": 0 <= self.seed < 2**31,
+            "presence_from": 0 <= self.presence_from < 1,
             "augment": 0 <= self.augment <= 1,
             "ema": 0 <= self.ema < 1,
             "max_false_alarm": 0 <= self.max_false_alarm <= 1,
@@ -70,6 +74,10 @@ class TrainConfig:
         for name, holds in checks.items():
             if not holds:
                 raise ValueError(f"{name}: {getattr(self, name)!r} is out of range")
+
+    def asks_presence(self, epoch: int) -> bool:
+        """Whether the overlap loss of ``epoch``, from 1, has its presence term."""
+        return epoch > round(self.presence_from * self.epochs)
 
     @property
     def sha256(self) -> str:
@@ -92,15 +100,18 @@ class TrainConfig:
 
 
 def strong(dataset: str, model: str, *, has_volumes: bool = False, **changes: Any) -> TrainConfig:
-    """The recipe of the shipped runs: overlap loss, augmentation, AdamW with warm-up and cosine, calibration.
+    """The usual recipe: overlap loss, augmentation, AdamW with warm-up and cosine, calibration.
 
-    Of pictures, the best epoch is the one with the highest Dice among those that leave four of five normal
-    images clean. Of volumes, an epoch draws slices instead of showing every one, and the best epoch is judged by
-    all classes over all validation slices: a volume there may hold a few pixels of tumour.
+    Of pictures, the loss asks late whether there is a tumour at all: where to draw is learned first. The best
+    epoch is the one with the highest Dice among those that leave four of five normal images clean. Of volumes,
+    an epoch draws slices instead of showing every one, and the best epoch is judged by all classes over all
+    validation slices: a volume there may hold a few pixels of tumour.
     """
-    draws, alarms = (DRAWS, 1.0) if has_volumes else (0, FALSE_ALARM)
+    draws, alarms, late = (DRAWS, 1.0, 0.0) if has_volumes else (0, FALSE_ALARM, LATE)
     select = "val_pooled_dice" if has_volumes else "val_dice"
-    config = TrainConfig(dataset, model, draws=draws, max_false_alarm=alarms, calibrate=True, select=select)
+    config = TrainConfig(
+        dataset, model, draws=draws, max_false_alarm=alarms, calibrate=True, select=select, presence_from=late
+    )
     config = replace(config, **_given(changes))
     return (
         config if changes.get("epochs") else replace(config, epochs=BUDGET.get(config.width, config.epochs))

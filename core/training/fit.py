@@ -28,7 +28,7 @@ from core import atomic, places, prepared, runs, weights
 from core.cards import NOTICE, DatasetCard
 from core.errors import CoreError, RunRefused, TrainingFailed
 from core.records import Run
-from core.training import calibrate, checkpoint, losses, order, supervision
+from core.training import calibrate, checkpoint, losses, order, pretrained, supervision
 from core.training.batches import CT, ULTRASOUND, Batches
 from core.training.config import TrainConfig
 from core.training.epoch import learn
@@ -90,13 +90,13 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
     settings = config.network(card.channels, card.outputs)
     network = weights.build(config.model, settings)
     _require_no_random_layers(network)
-    loss = (losses.overlap if config.loss == "overlap" else losses.cross_entropy)(card.outputs)
+    source = pretrained.begin(network, config) if config.pretrained else None
     if config.deep_supervision:
-        trained, loss = supervision.deepened(network, loss)
+        trained = supervision.deepened(network)
     else:
         trained = keras.Model(network.input, network.get_layer("logits").output)
     steps = max((config.draws or len(rows)) // config.batch, 1)
-    trained.compile(optimiser(config, steps), loss=loss)
+    trained.compile(optimiser(config, steps), loss=_loss(config, card.outputs, 1))
 
     # 3. Where an earlier start had come to.
     saved, history, stopper, best, first = folder / "checkpoint", [], Stopper(), {}, 1
@@ -121,6 +121,8 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
             batch=config.batch, seed=config.seed, epoch=epoch, augment=config.augment, kind=kind,
         )  # fmt: skip
         status.beat(epoch=epoch)
+        if epoch == first or config.asks_presence(epoch) != config.asks_presence(epoch - 1):
+            trained.compile(trained.optimizer, loss=_loss(config, card.outputs, epoch))
         mean_loss = learn(trained, batches, after_batch)
         if mean_loss is None:
             raise KeyboardInterrupt
@@ -141,6 +143,8 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
 
     # 5. The best epoch, calibrated, becomes the run; run.json is written last.
     manifest = _manifest(name, config, settings, card, split, status, history, best)
+    if source:
+        manifest["pretrained"] = source
     chosen = saved / best["file"]
     if config.calibrate:
         network.load_weights(chosen)
@@ -154,6 +158,15 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
         checkpoint.save(network, chosen)
     weights.publish(folder, chosen, manifest)
     return runs.read_run(name)
+
+
+def _loss(config: TrainConfig, outputs: int, epoch: int) -> losses.Loss:
+    """The loss of one epoch, from 1."""
+    if config.loss == "cross_entropy":
+        loss = losses.cross_entropy(outputs)
+    else:
+        loss = losses.overlap(outputs, presence=config.asks_presence(epoch))
+    return supervision.over_heads(loss) if config.deep_supervision else loss
 
 
 def _shown(arrays: prepared.Arrays, rows: np.ndarray, config: TrainConfig, epoch: int) -> np.ndarray:

@@ -15,13 +15,14 @@ PRESENCE_PIXELS = 16  # the hottest 0.1 % of a 128 x 128 image: the smallest spo
 ABSENCE_WEIGHT = 2.0  # of images without the class, which are one in six of the training part
 
 
-def overlap(outputs: int) -> Loss:
+def overlap(outputs: int, *, presence: bool = True) -> Loss:
     """Cross-entropy plus soft Dice plus presence, for ``outputs`` channels of logits (1: binary).
 
     The Dice term is the mean of Dice over the whole batch, which normal images cannot break, and the mean of
     Dice per image over images that show the class, which is what the per-case score measures and keeps small
     lesions from drowning in large ones. Background takes no part. The presence term asks the hottest pixels of
-    an image whether it shows the class at all: it is what keeps normal images clean.
+    an image whether it shows the class at all: it is what keeps normal images clean. ``presence=False`` leaves
+    it out.
     """
 
     def loss(reference: Any, logits: Any) -> Any:
@@ -36,8 +37,10 @@ def overlap(outputs: int) -> Loss:
         per_case = ops.where(shown > 0, per_case, batch_dice)
         dice = ops.mean(0.5 * batch_dice + 0.5 * per_case)
         entropy = cross_entropy(outputs)(reference, logits)
-        presence = _presence(_foreground_logits(logits, outputs), present)
-        return CROSS_ENTROPY_SHARE * entropy + (1.0 - dice) + PRESENCE_SHARE * presence
+        total = CROSS_ENTROPY_SHARE * entropy + (1.0 - dice)
+        if not presence:
+            return total
+        return total + PRESENCE_SHARE * _presence(_foreground_logits(logits, outputs), present)
 
     return loss
 

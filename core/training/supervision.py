@@ -18,22 +18,25 @@ LEVELS = (2, 3)  # decoder levels that answer too, at half and a quarter of the 
 FALLING = 0.5  # weight of a level in that of the next finer one
 
 
-def deepened(network: keras.Model, loss: Loss) -> tuple[keras.Model, Loss]:
-    """``network`` with a head at each of ``LEVELS``, and ``loss`` averaged over all heads, the finest first.
+def deepened(network: keras.Model) -> keras.Model:
+    """``network`` with a head at each of ``LEVELS``: (batch, rows, columns, heads * outputs) logits, its own first.
 
-    The model gives (batch, rows, columns, heads * outputs) logits, those of the network itself first. The same
-    layers are in both models: what one learns the other has.
+    The same layers are in both models: what one learns the other has.
     """
     logits = network.get_layer("logits").output
-    outputs = logits.shape[-1]
-    heads = [logits, *(_head(network, level, outputs) for level in LEVELS)]
-    shares = [FALLING**place for place in range(len(heads))]
+    heads = [logits, *(_head(network, level, logits.shape[-1]) for level in LEVELS)]
+    return keras.Model(network.input, layers.Concatenate(name="all_heads")(heads))
+
+
+def over_heads(loss: Loss) -> Loss:
+    """``loss`` averaged over all heads of a deepened network."""
+    shares = [FALLING**place for place in range(len(LEVELS) + 1)]
 
     def averaged(reference: Any, found: Any) -> Any:
         each = [loss(reference, part) for part in ops.split(found, len(shares), axis=-1)]
         return sum(share * one for share, one in zip(shares, each, strict=True)) / sum(shares)
 
-    return keras.Model(network.input, layers.Concatenate(name="all_heads")(heads)), averaged
+    return averaged
 
 
 def _head(network: keras.Model, level: int, outputs: int) -> keras.KerasTensor:

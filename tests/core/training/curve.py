@@ -33,7 +33,7 @@ def main(path: Path) -> list[float]:
         network.load_weights(path)
     else:
         network.save_weights(path)
-    trained, loss = supervision.deepened(network, losses.overlap(1))
+    trained, loss = supervision.deepened(network), supervision.over_heads(losses.overlap(1))
     for layer in trained.layers:
         if layer.name.startswith("deep_logits"):
             layer.set_weights([np.full(w.shape, 0.1, np.float32) for w in layer.get_weights()])

@@ -25,7 +25,7 @@ def test_the_loss_is_the_weighted_mean_over_the_heads(classes):
 
     network, picture = made(classes)
     plain = losses.overlap(classes)
-    model, loss = supervision.deepened(network, plain)
+    model, loss = supervision.deepened(network), supervision.over_heads(plain)
     found = np.asarray(model(picture, training=False))
     reference = np.zeros((2, 128, 128, 1), np.int32)
     reference[0, 40:80, 40:80] = classes - 1 or 1
@@ -48,7 +48,7 @@ def test_a_coarse_head_answers_at_the_place_it_is_asked_about():
     from core.training import losses, supervision
 
     network, _ = made(1)
-    model, _ = supervision.deepened(network, losses.cross_entropy(1))
+    model = supervision.deepened(network)
     head = keras.Model(network.get_layer("decoder_3").output, model.get_layer("deep_up_3").output)
     features = np.zeros((1, 32, 32, 16), np.float32)
     features[0, 8, 20] = 1
