@@ -216,11 +216,18 @@ def by_priority(card: DatasetCard, plans: Sequence[Plan]) -> dict[str, list[str]
 
 
 def families(card: DatasetCard, plans: Sequence[Plan], folded: Sequence[Folds] = ()) -> dict[str, list[str]]:
-    """``by_priority``, with networks pooled over folds first: those have scored every case once."""
+    """``by_priority``, with networks pooled over folds first: those have scored every case once.
+
+    What is kept as scores alone comes last, pooled or not: a reader sees what the other networks draw, and takes
+    the first figures for theirs.
+    """
+    light = {plan.run.name for plan in plans if plan.run.is_scores_only}
     found: dict[str, list[str]] = {}
     for folds in folded:
         found.setdefault(folds.family, []).append(folds.name)
-    return {**found, **by_priority(card, plans)}
+        light |= {folds.name for plan in folds.plans if plan.run.is_scores_only}
+    found |= by_priority(card, plans)
+    return dict(sorted(found.items(), key=lambda family: set(family[1]) <= light))
 
 
 def leading_family(

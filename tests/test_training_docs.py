@@ -12,10 +12,10 @@ from tests.bench import ablation
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
-@pytest.mark.parametrize("name", ["training", "reading"])
+@pytest.mark.parametrize("name", ["training", "beginning", "reading"])
 def test_the_table_in_the_text_is_the_measured_one(name):
     rows = list(csv.DictReader((DOCS / f"ablation_{name}.csv").open(newline="")))
-    assert len(rows) > 5
+    assert len(rows) > 3
     assert ablation.table(rows) in (DOCS / "training.md").read_text("utf-8")
 
 

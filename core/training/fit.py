@@ -10,7 +10,6 @@ import json
 import math
 import os
 import platform
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -28,12 +27,13 @@ from core import atomic, places, prepared, runs, weights
 from core.cards import NOTICE, DatasetCard
 from core.errors import CoreError, RunRefused, TrainingFailed
 from core.records import Run
-from core.training import calibrate, checkpoint, losses, order, pretrained, supervision
+from core.training import calibrate, checkpoint, order, pretrained, supervision
 from core.training.batches import CT, ULTRASOUND, Batches
 from core.training.config import TrainConfig
-from core.training.epoch import learn
+from core.training.epoch import epoch_loss, learn, shown
 from core.training.optimiser import optimiser
 from core.training.progress import SCORES, Report, Status, write_history
+from core.training.signals import stop_on_signal
 from core.training.validation import Stopper, as_published, validate
 
 
@@ -49,13 +49,20 @@ def train(
     folder = places.run(name)
     if (folder / "run.json").is_file():
         run = runs.read_run(name)
-        if TrainConfig(**run.manifest["config"]) != config:
-            raise RunRefused(_other_settings(name, ["finished"]))
+        trained = asdict(TrainConfig(**run.manifest["config"]))
+        changed = [key for key, value in asdict(config).items() if trained[key] != value]
+        if changed:
+            raise RunRefused(_other_settings(name, changed))
         return run
     _require_continuable(folder, config, resume)
     status = Status(folder, config.epochs, report)
     status.update(state="running", epoch=0, device=_device(device), run=name)
-    stop = _stop_on_signal()
+    with stop_on_signal() as stop:
+        return _watched(folder, name, config, status, stop)
+
+
+def _watched(folder: Path, name: str, config: TrainConfig, status: Status, stop: Callable[[], bool]) -> Run:
+    """The training, whatever its end is told in the status."""
     try:
         run = _trained(folder, name, config, status, stop)
     except KeyboardInterrupt:
@@ -96,7 +103,7 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
     else:
         trained = keras.Model(network.input, network.get_layer("logits").output)
     steps = max((config.draws or len(rows)) // config.batch, 1)
-    trained.compile(optimiser(config, steps), loss=_loss(config, card.outputs, 1))
+    trained.compile(optimiser(config, steps), loss=epoch_loss(config, card.outputs, 1))
 
     # 3. Where an earlier start had come to.
     saved, history, stopper, best, first = folder / "checkpoint", [], Stopper(), {}, 1
@@ -117,12 +124,12 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
             break
         began = time.monotonic()
         batches = Batches(
-            arrays.images, arrays.labels, _shown(arrays, rows, config, epoch),
+            arrays.images, arrays.labels, shown(arrays, rows, config, epoch),
             batch=config.batch, seed=config.seed, epoch=epoch, augment=config.augment, kind=kind,
         )  # fmt: skip
         status.beat(epoch=epoch)
         if epoch == first or config.asks_presence(epoch) != config.asks_presence(epoch - 1):
-            trained.compile(trained.optimizer, loss=_loss(config, card.outputs, epoch))
+            trained.compile(trained.optimizer, loss=epoch_loss(config, card.outputs, epoch))
         mean_loss = learn(trained, batches, after_batch)
         if mean_loss is None:
             raise KeyboardInterrupt
@@ -158,22 +165,6 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
         checkpoint.save(network, chosen)
     weights.publish(folder, chosen, manifest)
     return runs.read_run(name)
-
-
-def _loss(config: TrainConfig, outputs: int, epoch: int) -> losses.Loss:
-    """The loss of one epoch, from 1."""
-    if config.loss == "cross_entropy":
-        loss = losses.cross_entropy(outputs)
-    else:
-        loss = losses.overlap(outputs, presence=config.asks_presence(epoch))
-    return supervision.over_heads(loss) if config.deep_supervision else loss
-
-
-def _shown(arrays: prepared.Arrays, rows: np.ndarray, config: TrainConfig, epoch: int) -> np.ndarray:
-    """The rows of one epoch in their order."""
-    if config.draws:
-        return order.balanced(arrays, rows, config.draws, config.seed, epoch)
-    return order.shuffled(rows, config.seed, epoch)
 
 
 def _manifest(
@@ -237,14 +228,6 @@ def _other_settings(name: str, changed: list[str]) -> str:
         f"Run {name} was begun with other settings ({', '.join(changed)}). A run folder holds one training: "
         f"repeat the earlier settings, choose another --seed, or delete artifacts/runs/{name}."
     )
-
-
-def _stop_on_signal() -> Callable[[], bool]:
-    """Whether SIGTERM or Ctrl-C has arrived; the training ends after the batch in hand."""
-    asked = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.append(True))
-    return lambda: bool(asked)
 
 
 def _device(wanted: str) -> str:

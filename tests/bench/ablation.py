@@ -1,9 +1,10 @@
 """What every choice of the recipe is worth, one changed at a time, measured on validation images only.
 
     python -m tests.bench.ablation training    a short training per choice; stopped and started again, it goes on
+    python -m tests.bench.ablation beginning   the same for how a training of pictures begins
     python -m tests.bench.ablation reading     the shipped runs, read in other ways
 
-Both write a table into docs/, with which docs/training.md is compared by its test. The unit of every interval is
+Each writes a table into docs/, with which docs/training.md is compared by its test. The unit of every interval is
 the group of near-duplicates. The epoch of a training is chosen on the same images, so the scores are a little
 flattering, for every row alike; differences are what to look at.
 """
@@ -50,20 +51,34 @@ CHOICES: dict[str, dict[str, Any]] = {
     "width 12": {"width": 12},
     "another seed": {"seed": 1},
 }
+FROM_START, LATE = {"presence_from": 0.0}, {"presence_from": 0.65}
+ON_PHANTOMS = {"pretrained": "phantom_busi"}
+BEGINNINGS: dict[str, dict[str, Any]] = {
+    "from chance, presence asked from the start": FROM_START,
+    "from chance, presence asked late": LATE,
+    "from the run on phantoms, presence asked from the start": FROM_START | ON_PHANTOMS,
+    "from the run on phantoms, presence asked late": LATE | ON_PHANTOMS,
+}
+TRAININGS = {
+    "training": {name: FROM_START | changes for name, changes in CHOICES.items()},
+    "beginning": BEGINNINGS,
+}
 CONSTANTS = {"no presence term in the loss": {"PRESENCE_SHARE": 0.0}}  # of core.training.losses
 
 
-def training(output: Path, *, finished: bool = False) -> list[dict[str, Any]]:
-    """One training per choice; finished ones are read, not repeated.
+def training(
+    choices: Mapping[str, dict[str, Any]], output: Path, *, finished: bool = False
+) -> list[dict[str, Any]]:
+    """One training per choice, the first of which the others are compared with; finished ones are read.
 
     ``finished``: those alone, so that an interrupted measurement gives the rows that it has.
     """
     rows: list[dict[str, Any]] = []
     base: dict[str, float] = {}
-    for name in CHOICES:
-        if finished and not list(_folder(name, output).glob("runs/*/run.json")):
+    for name, changes in choices.items():
+        if finished and not list(_folder(name, output).glob(f"runs/{DATASET}-*/run.json")):
             continue
-        run, values = _trained(name, output)
+        run, values = _trained(name, changes, output)
         base = base or values["dice"]
         rows.append({"choice": name, **_row(values, base), "best_epoch": run.best_epoch})
         print(rows[-1], flush=True)
@@ -95,9 +110,9 @@ def reading() -> list[dict[str, Any]]:
     return _corrected(rows)
 
 
-def _trained(name: str, output: Path) -> tuple[Run, dict[str, Any]]:
-    changes: dict[str, Any] = {"recipe": "strong", "width": WIDTH, "epochs": EPOCHS, **CHOICES[name]}
-    config = training_config(DATASET, NETWORK, **changes)
+def _trained(name: str, changes: dict[str, Any], output: Path) -> tuple[Run, dict[str, Any]]:
+    settings: dict[str, Any] = {"recipe": "strong", "width": WIDTH, "epochs": EPOCHS, **changes}
+    config = training_config(DATASET, NETWORK, **settings)
     from core.training import losses
     from core.training.fit import train
 
@@ -116,12 +131,13 @@ def _folder(name: str, output: Path) -> Path:
 
 @contextlib.contextmanager
 def _apart(folder: Path) -> Iterator[None]:
-    """An artifacts folder of its own that has the prepared data of the real one."""
-    data = places.data(DATASET)
-    (folder / "data").mkdir(parents=True, exist_ok=True)
-    link = folder / "data" / DATASET
-    if not link.exists():
-        link.symlink_to(data.resolve())
+    """An artifacts folder of its own that has the prepared data and the runs on phantoms of the real one."""
+    shared = [places.data(DATASET), *places.runs().glob("phantom_*")]
+    for found in shared:
+        link = folder / found.relative_to(places.runs().parent)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.exists():
+            link.symlink_to(found.resolve())
     with mock.patch.dict(os.environ, TRIPTYCH_ARTIFACTS=str(folder)):
         yield
 
@@ -235,14 +251,14 @@ def _number(cell: Any) -> float | None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure one of the two tables and write it."""
+    """Measure one of the tables and write it."""
     asked = argparse.ArgumentParser(prog="python -m tests.bench.ablation", description=__doc__)
-    asked.add_argument("table", choices=("training", "reading"))
+    asked.add_argument("table", choices=(*TRAININGS, "reading"))
     asked.add_argument("--output", type=Path, default=ROOT / "tests" / "output" / "ablation")
     asked.add_argument("--finished", action="store_true", help="train nothing: the rows that there are")
     chosen = asked.parse_args(arguments)
-    is_training = chosen.table == "training"
-    rows = training(chosen.output, finished=chosen.finished) if is_training else reading()
+    choices = TRAININGS.get(chosen.table)
+    rows = training(choices, chosen.output, finished=chosen.finished) if choices else reading()
     path = ROOT / "docs" / f"ablation_{chosen.table}.csv"
     results.write_csv(path, rows)
     print(table(rows))

@@ -380,7 +380,7 @@ def without_weights(run):
 
 
 def test_scores_of_runs_whose_weights_were_dropped_go_through_an_evaluation_unchanged(listed):
-    """All tables come out as before, though nothing can be predicted with them: single runs, folds, cases."""
+    """All figures come out as before, though nothing can be predicted with them: single runs, folds, cases."""
     for split in FOLDS:
         listed.extend(run_of(model, split) for model in SHIFTS)
     records = evaluate()
@@ -390,11 +390,38 @@ def test_scores_of_runs_whose_weights_were_dropped_go_through_an_evaluation_unch
     assert evaluate(predict=(asked := Counting()), force=True) == records
     assert set(asked.asked) == {"toy-unet-0", "toy-multiresunet-0", "toy-dcunet-0"}
     after = results.read_results("toy")
-    assert (after.scores, after.cases) == (before.scores, before.cases)
-    for told in (before.summary, after.summary):
-        told["header"].pop("date")
-        told.pop("files")
-    assert after.summary == before.summary
+    assert after.scores == before.scores
+    assert by_family(after) == by_family(before)
+    assert unordered(after.summary) == unordered(before.summary)
+
+
+def by_family(stored):
+    """The cases with the runs of their family for its place."""
+    families = [family["runs"] for family in stored.summary["families"]]
+    return {case: {**row, "family": families[row["family"]]} for case, row in stored.cases.items()}
+
+
+def unordered(summary):
+    """A summary without its date, its families and what is told of each in any order."""
+    told = {key: value for key, value in summary.items() if key != "files"}
+    told["header"] = {key: value for key, value in told["header"].items() if key != "date"}
+    return told | {key: sorted(told[key], key=str) for key in ("families", "comparisons", "ranks")}
+
+
+def test_what_is_kept_as_scores_alone_leads_no_table_while_there_are_networks_that_draw(listed):
+    with_folds(listed)
+    evaluate()
+    pooled = [f"toy-{model}-0-folds" for model in SHIFTS]
+    shown = [f"toy-{model}-0" for model in SHIFTS]
+    assert [one["runs"] for one in families_of("toy")][:2] == [pooled, shown]
+    listed[3:] = [without_weights(run) for run in listed[3:]]
+    evaluate(force=True)
+    assert [one["runs"] for one in families_of("toy")][:2] == [shown, pooled]
+    assert len(families_of("toy")) == 4
+
+
+def families_of(dataset):
+    return results.read_results(dataset).summary["families"]
 
 
 def test_scores_without_weights_are_kept_when_another_run_is_named_or_joins(listed):

@@ -69,6 +69,12 @@ def test_the_best_epoch_reproduces_its_logged_validation_dice(phantoms):
     )
 
 
+def test_signals_mean_again_what_they_meant_once_a_training_has_ended(phantoms):
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    trained()
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
 def test_a_finished_run_is_never_overwritten(phantoms):
     first = trained()
     before = (places.run(RUN) / "run.json").stat().st_mtime_ns

@@ -71,3 +71,13 @@ def test_half_overlap_costs_half_by_hand(monkeypatch):
     logits = np.full((1, 16, 16, 1), -60.0)
     logits[0, :4, 2:6] = 60  # 8 of 16 pixels shared with the reference
     assert value(losses.overlap(1), picture(1), logits) == pytest.approx(0.5, abs=1e-5)
+
+
+def test_without_presence_the_loss_is_the_one_whose_presence_weighs_nothing(monkeypatch):
+    from core.training import losses
+
+    logits = np.random.default_rng(3).normal(size=(1, 16, 16, 1))
+    without = value(losses.overlap(1, presence=False), picture(1), logits)
+    assert value(losses.overlap(1), picture(1), logits) > without + 0.01
+    monkeypatch.setattr(losses, "PRESENCE_SHARE", 0.0)
+    assert value(losses.overlap(1), picture(1), logits) == pytest.approx(without, abs=1e-6)

@@ -45,7 +45,7 @@ def test_a_coarse_head_answers_at_the_place_it_is_asked_about():
     """A decoder level that is switched on at one spot moves its own head there, and no other place far away."""
     import keras
 
-    from core.training import losses, supervision
+    from core.training import supervision
 
     network, _ = made(1)
     model = supervision.deepened(network)

@@ -1,0 +1,100 @@
+"""A training that begins with what the same network has learned on another dataset."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core import places, prepare, runs
+from core.errors import RunRefused
+from core.training.config import TrainConfig
+
+CONFIG = TrainConfig("phantom_busi", "unet", width=2, epochs=1, batch=4)
+OTHER = replace(CONFIG, dataset="busi", pretrained="phantom_busi")
+pytestmark = pytest.mark.slow
+
+
+def trained(config):
+    from core.training.fit import train
+
+    name = runs.run_name(config.dataset, config.model, config.seed, config.split)
+    return train(name, config, report=lambda facts: None)
+
+
+def fresh(config, **settings):
+    from core import weights
+
+    return weights.build(config.model, config.network(1, 1) | settings)
+
+
+def test_everything_but_the_head_comes_from_the_other_run(phantoms):
+    from core import weights
+    from core.training import pretrained
+
+    learned = weights.load(trained(CONFIG))
+    network = fresh(OTHER)
+    head = [weight.copy() for weight in network.get_layer("logits").get_weights()]
+    source = pretrained.begin(network, OTHER)
+    assert source == {
+        "run": "phantom_busi-unet-0",
+        "weights_sha256": runs.read_run("phantom_busi-unet-0").weights_sha256,
+    }
+    for mine, theirs in zip(network.layers, learned.layers, strict=True):
+        expected = head if mine.name == "logits" else theirs.get_weights()
+        for got, wanted in zip(mine.get_weights(), expected, strict=True):
+            np.testing.assert_array_equal(got, wanted)
+
+
+def test_a_training_goes_on_from_the_other_run_and_says_so(phantoms, phantom_artifacts):
+    from core import weights
+
+    first = trained(CONFIG)
+    prepare.prepare("busi", phantom_artifacts / "source", "busi")
+    unmoved = {"learning_rate": 1e-12, "final_rate": 1e-12, "warmup": 0.0, "weight_decay": 0.0}
+    begun = trained(replace(OTHER, **unmoved))
+    assert begun.manifest["pretrained"] == {"run": first.name, "weights_sha256": first.weights_sha256}
+    mine, theirs = (
+        weights.load(run).get_layer("decoder_1_2_conv").get_weights()[0] for run in (begun, first)
+    )
+    np.testing.assert_allclose(mine, theirs, atol=1e-6)
+    assert "pretrained" not in first.manifest
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"dataset": "phantom_busi"}, "cannot begin with a run on phantom_busi"),
+        ({"width": 3}, r"no run of unet at width 3 on 'phantom_busi'.*--width 3"),
+        ({"model": "dcunet", "width": 4}, "no run of dcunet at width 4"),
+        ({"pretrained": "elsewhere"}, "'elsewhere'"),
+        ({"batch_norm": False}, "other layers"),
+    ],
+)
+def test_what_it_cannot_begin_with_is_refused_by_name(phantoms, changes, said):
+    from core.training import pretrained
+
+    trained(CONFIG)
+    config = replace(OTHER, **changes)
+    network = fresh(config)
+    before = [weight.copy() for weight in network.get_weights()]
+    with pytest.raises(RunRefused, match=said):
+        pretrained.begin(network, config)
+    for got, wanted in zip(network.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
+def test_a_damaged_run_is_not_begun_with(phantoms):
+    from core.training import pretrained
+
+    trained(CONFIG)
+    (places.run("phantom_busi-unet-0") / places.WEIGHTS).write_bytes(b"no weights")
+    with pytest.raises(RunRefused):
+        pretrained.begin(fresh(OTHER), OTHER)
+
+
+def test_presence_joins_the_loss_after_its_share_of_the_epochs():
+    config = replace(CONFIG, epochs=10, presence_from=0.65)
+    assert [config.asks_presence(epoch) for epoch in range(1, 11)] == [False] * 6 + [True] * 4
+    assert replace(CONFIG, presence_from=0.0).asks_presence(1)
