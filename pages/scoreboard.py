@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import PAPER_TABLE_2, DataRefused, studied_cases, unlike
+from core import PAPER_TABLE_2, DataRefused, Run, studied_cases, unlike
 from pages.parts import (
     board_files,
     cached,
@@ -230,6 +230,16 @@ def without_studied(stored: Any) -> Any:
     return replace(stored, scores=scores)
 
 
+def told_of_light(runs: Sequence[Run]) -> str:
+    """That trainings were kept as scores alone, how large and long they were, and that nothing else shows them."""
+    sizes = sorted({(run.width, run.manifest.get("epochs_run")) for run in runs})
+    how = ", ".join(f"width {width}, {epochs or 'unknown'} epochs" for width, epochs in sizes)
+    return words.plain(
+        f"{len(runs)} trainings ({how}) are kept as scores, without their weights: "
+        "no other page shows what they draw. The networks on Review are others."
+    )
+
+
 def scoreboard(name: str) -> None:
     """The page for one dataset."""
     if problem := cached.results_problem(name):
@@ -254,7 +264,10 @@ def scoreboard(name: str) -> None:
     if not runs:
         st.info("The chosen networks have no stored results here. Choose others in the sidebar.")
         return
-    if found := unlike(*[run for run in cached.trainings() if run.name in members]):
+    trained = [run for run in cached.trainings() if run.name in members]
+    if light := [run for run in trained if run.is_scores_only]:
+        st.info(told_of_light(light), icon=":material/inventory_2:")
+    if found := unlike(*trained):
         st.warning(
             words.plain(
                 f"These networks were not trained alike: {'; '.join(found)}. Compare them with care."

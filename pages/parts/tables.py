@@ -50,6 +50,7 @@ def header_line(stored: Any, run: str) -> str:
             f"{head['grid']} grid",
             f"n = {about['n_images']} images, {about['n_with_lesion']} with a lesion, {about['n_groups']} groups",
             f"{about['part']} part, split {hashes or 'none (external set)'}",
+            f"width {about['width']}",
             *([about["note"]] if "note" in about else []),
         ]
     )

@@ -142,6 +142,7 @@ def header_line(stored: Any, run: str) -> str:
         f"{head['grid']} grid",
         f"n = {n} {unit}, {patients}",
         f"{about['part']} part of {about['split'] or 'no split (external set)'}, {hashes}",
+        f"width {about['width']}",
         *([about["note"]] if "note" in about else []),
     ]
     return " · ".join(said)
