@@ -49,7 +49,8 @@ def test_the_numbers_are_the_same_once_only_scores_are_kept(both, board):
     assert not page.exception
     more = [line for line in said(page).splitlines() if line not in before]
     (light,) = [line for line in more if "kept as scores" in line]
-    assert "3 trainings (width" in light and "no other page shows what they draw" in light
+    assert "3 trainings (width" in light
+    assert "no other page shows what they draw" in light
     more.remove(light)
     assert len(more) == 3  # no maps can be checked: one sentence per network
     assert all("are not kept, its scores are" in line for line in more)
