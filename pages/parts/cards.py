@@ -45,6 +45,7 @@ def dataset_rows(card: DatasetCard, prepared: Mapping[str, Any] | None) -> dict[
         "On this machine": f"{prepared.get('cases', NOT_REPORTED)} cases"
         + "".join(f", {count} {tag}" for tag, count in (prepared.get("tags") or {}).items()),
         "Groups": _groups(prepared.get("groups") or {}),
+        "Began with": _beginning(told.get("pretrained")),
         "Cases per part": parts_of(card),
         "Quality flags": flags or "none",
         "Refused files": str(len(refused)) if refused else "none",
@@ -128,6 +129,13 @@ def model_rows(run: Run, network: NetworkCard, scored: Mapping[str, str]) -> dic
         "Limits": "one training: compares this run, not the architecture; small public data; 128 × 128 pixels",
     }
     return {key: value or NOT_REPORTED for key, value in rows.items()}
+
+
+def _beginning(source: Mapping[str, str] | None) -> str:
+    """The weights before the first step."""
+    if not source:
+        return "weights drawn at random"
+    return f"run {source['run']} ({source['weights_sha256'][:8]}), all but its last layer"
 
 
 def _trained_parts(run: Run, counted: Mapping[str, int]) -> str:
