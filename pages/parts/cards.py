@@ -45,7 +45,6 @@ def dataset_rows(card: DatasetCard, prepared: Mapping[str, Any] | None) -> dict[
         "On this machine": f"{prepared.get('cases', NOT_REPORTED)} cases"
         + "".join(f", {count} {tag}" for tag, count in (prepared.get("tags") or {}).items()),
         "Groups": _groups(prepared.get("groups") or {}),
-        "Began with": _beginning(told.get("pretrained")),
         "Cases per part": parts_of(card),
         "Quality flags": flags or "none",
         "Refused files": str(len(refused)) if refused else "none",
@@ -102,6 +101,7 @@ def model_rows(run: Run, network: NetworkCard, scored: Mapping[str, str]) -> dic
         "Differs from its paper": network.differs,
         "Parameters": _count(told.get("parameters") or weights.get("parameters")),
         "Trained on": f"{run.dataset}, split {run.split} ({run.split_sha256[:8]})",
+        "Began with": _beginning(told.get("pretrained")),
         "Cases per part": _trained_parts(run, parts),
         "Parts are disjoint by": choices.PROTOCOLS.get(run.split) if parts else None,
         "Preparation": "grey values to 128 × 128, anti-aliased; masks never interpolated",
