@@ -66,6 +66,8 @@ def evaluate(
         plans = in_order(plans + still_valid(card, entries, recorded, names, known))
     inputs = {"format": results.FORMAT, "data_sha256": prepared.card_json(dataset)["sha256"]}
     inputs["runs"] = {p.run.name: p.checksums for p in plans}
+    if light := [p.run.name for p in plans if p.run.is_scores_only]:
+        inputs["scores_only"] = light
     if not force and stored is not None and stored.summary.get("inputs") == inputs:
         return _of(stored, names)
     if card.has_volumes:
@@ -119,15 +121,14 @@ def _score(
     calibrated: dict[tuple[str, str], Bins] = {}
     rows: dict[str, list[Row]] = {plan.run.name: [] for plan in plans}
     cases: list[Row] = []
-    done, total = 0, sum(len(keys) for keys in testing.values())
+    answers = _predictions(plans, predict, report)
     for chunk in _chunks(sorted(entries.values(), key=lambda entry: (entry.case, entry.index))):
         slices = {entry.key: prepared.read_slice(entry.dataset, entry.case, entry.index) for entry in chunk}
         drawn: dict[str, dict[str, np.ndarray]] = {key: {} for key in slices}
         for plan in plans:
             name = plan.run.name
-            own = [entry for entry in chunk if entry.key in testing[name]]
-            predicted = predict(name, [slices[entry.key] for entry in own]) if own else []
-            for entry, prediction in zip(own, predicted, strict=True):
+            for entry in (entry for entry in chunk if entry.key in testing[name]):
+                prediction = answers.pop((name, entry.key))
                 large = preprocess.enlarge(prediction.probability, slices[entry.key].picture.shape)
                 labels = preprocess.labels_of(large, large.shape)
                 drawn[entry.key][name] = labels
@@ -146,11 +147,28 @@ def _score(
                     key = name, row["class"]
                     calibrated[key] = calibrated.get(key, Bins()) + bins
                     rows[name].append(row | numbers)
-            done += len(own)
-            if report:
-                report(done, total, name)
         cases += [_case_row(card, entry, cuts, drawn[entry.key], groups) for entry in chunk]
     return [row for own in rows.values() for row in own], cases, calibrated
+
+
+def _predictions(
+    plans: Sequence[Plan], predict: Predict, report: Report | None
+) -> dict[tuple[str, str], Prediction]:
+    """What every run draws on its own cases, by run and slice: 64 kB each for two classes.
+
+    Run by run, so that each network is loaded once however many there are.
+    """
+    found: dict[tuple[str, str], Prediction] = {}
+    total = sum(len(plan.entries) for plan in plans)
+    for plan in plans:
+        for chunk in _chunks(plan.entries):
+            slices = [prepared.read_slice(entry.dataset, entry.case, entry.index) for entry in chunk]
+            predicted = predict(plan.run.name, slices)
+            keys = [(plan.run.name, entry.key) for entry in chunk]
+            found.update(zip(keys, predicted, strict=True))
+            if report:
+                report(len(found), total, plan.run.name)
+    return found
 
 
 def _chunks(entries: Sequence[SliceEntry]) -> Iterator[Sequence[SliceEntry]]:

@@ -387,7 +387,7 @@ def test_scores_of_runs_whose_weights_were_dropped_go_through_an_evaluation_unch
     before = results.read_results("toy")
     assert before.cases["benign-6"]["disagreement"] > 0  # tested in the second fold alone
     listed[3:] = [without_weights(run) for run in listed[3:]]
-    assert evaluate(predict=(asked := Counting()), force=True) == records
+    assert evaluate(predict=(asked := Counting())) == records
     assert set(asked.asked) == {"toy-unet-0", "toy-multiresunet-0", "toy-dcunet-0"}
     after = results.read_results("toy")
     assert after.scores == before.scores
@@ -405,6 +405,7 @@ def unordered(summary):
     """A summary without its date, its families and what is told of each in any order."""
     told = {key: value for key, value in summary.items() if key != "files"}
     told["header"] = {key: value for key, value in told["header"].items() if key != "date"}
+    told["inputs"] = {key: value for key, value in told["inputs"].items() if key != "scores_only"}
     return told | {key: sorted(told[key], key=str) for key in ("families", "comparisons", "ranks")}
 
 
@@ -415,7 +416,7 @@ def test_what_is_kept_as_scores_alone_leads_no_table_while_there_are_networks_th
     shown = [f"toy-{model}-0" for model in SHIFTS]
     assert [one["runs"] for one in families_of("toy")][:2] == [pooled, shown]
     listed[3:] = [without_weights(run) for run in listed[3:]]
-    evaluate(force=True)
+    evaluate()
     assert [one["runs"] for one in families_of("toy")][:2] == [shown, pooled]
     assert len(families_of("toy")) == 4
 
