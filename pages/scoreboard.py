@@ -120,6 +120,8 @@ def learning_curves(runs: dict[str, str]) -> None:
     st.caption(
         "The larger marker is the epoch whose weights were kept: best validation Dice, never chosen on test."
     )
+    if any((run.manifest.get("config") or {}).get("presence_from") for run in known.values()):
+        st.caption(words.LOSS_STEP)
 
 
 def every_case(stored: Any, runs: dict[str, str], name: str) -> None:

@@ -126,6 +126,12 @@ def run_sets(dataset: str) -> dict[str, dict[str, Run]]:
     return found
 
 
+def known_sets(dataset: str) -> list[str]:
+    """Every training that an address may name: those that draw, and those of which only scores are kept."""
+    stored = cached.results(dataset)
+    return [*run_sets(dataset), *(scored_sets(stored) if stored is not None else ())]
+
+
 def set_name(run: str, model: str) -> str:
     """What runs trained alike share: their name without the network's."""
     return run.replace(f"-{model}-", "-", 1)

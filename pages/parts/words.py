@@ -15,6 +15,7 @@ import numpy as np
 from core import Scores, connected_regions, few_sentence
 
 UNDEFINED = "n/a"
+LOSS_STEP = "The training loss steps up where it begins to ask whether there is a tumour at all."
 PARTS = {
     "test": "test (unseen in training)",
     "validation": "validation (used to choose the epoch)",

@@ -54,6 +54,7 @@ def test_the_numbers_are_the_same_once_only_scores_are_kept(both, board):
     more.remove(light)
     assert len(more) == 3  # no maps can be checked: one sentence per network
     assert all("are not kept, its scores are" in line for line in more)
+    assert "Not found here" not in said(board(set="busi-0"))
     gone = [line for line in before.splitlines() if line not in said(page).splitlines()]
     assert [line[:16] for line in gone] == ["Not checked yet:", "python -m core c"]
 
