@@ -49,6 +49,13 @@ def read_run(name: str) -> Run:
     return run
 
 
+def read_training(name: str) -> Run:
+    """As ``read_run``, and also a run of which only the scores are kept: it is finished all the same."""
+    if (places.run(name) / "run.json").is_file() and (run := described(name)).is_scores_only:
+        return run
+    return read_run(name)
+
+
 def described(name: str) -> Run:
     """A finished run as ``list_runs`` shows it: one that cannot be used has its ``problem``, nothing is raised."""
     return _described(places.run(name))

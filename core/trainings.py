@@ -150,7 +150,7 @@ def train_one(training: Training, place: executors.Place, is_stopped: Callable[[
 def _finished(training: Training) -> Run | None:
     """The run, when it is there; RunRefused when it was trained with other settings or is damaged."""
     try:
-        run = runs.read_run(training.name)
+        run = runs.read_training(training.name)
     except RunMissing:
         return None
     stored = settings.stored_config(run.manifest["config"])
@@ -204,11 +204,12 @@ def _failed(name: str, error: Any) -> Outcome:
 def outcome_sha256(run: Run) -> str:
     """Checksum of what a training came to: all of run.json but where, when and how fast it was computed.
 
-    It holds the checksums of settings, data, split, weights and network, and the scores on validation.
+    Whether the weights were kept changes nothing. It holds the checksums of settings, data, split, weights and
+    network, and the scores on validation.
     """
-    return atomic.sha256(
-        atomic.canonical({key: value for key, value in run.manifest.items() if key not in WHERE_AND_WHEN})
-    )
+    told = {key: value for key, value in run.manifest.items() if key not in WHERE_AND_WHEN}
+    told["weights"] = {key: value for key, value in told["weights"].items() if key != "kept"}
+    return atomic.sha256(atomic.canonical(told))
 
 
 def checksum(outcomes: Sequence[Outcome]) -> str:

@@ -48,7 +48,7 @@ def train(
     """
     folder = places.run(name)
     if (folder / "run.json").is_file():
-        run = runs.read_run(name)
+        run = runs.read_training(name)
         trained = asdict(TrainConfig(**run.manifest["config"]))
         changed = [key for key, value in asdict(config).items() if trained[key] != value]
         if changed:

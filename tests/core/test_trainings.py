@@ -107,6 +107,18 @@ def test_a_run_finished_with_other_settings_fails_by_name_and_is_left_alone(stan
     assert "other settings (epochs)" in other.message
 
 
+def test_a_training_of_which_only_the_scores_are_kept_is_finished_all_the_same(stand_in):
+    plan = small_plan(models=["unet"], seeds=1)
+    whole = locally(plan)
+    path = places.run(plan[0].name) / "run.json"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps(told | {"weights": {**told["weights"], "kept": False}}))
+    (places.run(plan[0].name) / places.WEIGHTS).unlink()
+    assert locally(plan) == whole
+    (other,) = locally(small_plan(models=["unet"], seeds=1, epochs=5))
+    assert "other settings (epochs)" in other.message
+
+
 def test_ctrl_c_stops_the_trainings_which_then_go_on(stand_in, monkeypatch):
     plan = small_plan(models=["unet"], epochs=6)
     whole = locally(plan)
