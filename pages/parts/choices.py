@@ -126,10 +126,12 @@ def run_sets(dataset: str) -> dict[str, dict[str, Run]]:
     return found
 
 
-def known_sets(dataset: str) -> list[str]:
-    """Every training that an address may name: those that draw, and those of which only scores are kept."""
+def has_set(dataset: str, name: str) -> bool:
+    """Whether an address may name this training: one that draws, or one of which only scores are kept."""
+    if name in run_sets(dataset):
+        return True
     stored = cached.results(dataset)
-    return [*run_sets(dataset), *(scored_sets(stored) if stored is not None else ())]
+    return stored is not None and name in scored_sets(stored)
 
 
 def set_name(run: str, model: str) -> str:

@@ -93,7 +93,8 @@ def adopt_address() -> None:
     if "ds" not in asked or ds:
         if case := known("case", [entry.case for entry in choices.entries(here)]):
             change(ds=here, case=case, asked=True)
-        change(set=known("set", choices.known_sets(here)))
+        named = asked.get("set", ("",))[0]
+        change(set=known("set", (named,) if named and choices.has_set(here, named) else ()))
     others = {name: value for name, value in selection().options.items() if name not in OPTIONS}
     change(
         m=tuple(name for name in choices.networks() if name in asked.get("m", ())),
