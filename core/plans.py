@@ -225,7 +225,8 @@ def families(card: DatasetCard, plans: Sequence[Plan], folded: Sequence[Folds] =
     found: dict[str, list[str]] = {}
     for folds in folded:
         found.setdefault(folds.family, []).append(folds.name)
-        light |= {folds.name for plan in folds.plans if plan.run.is_scores_only}
+        if any(plan.run.is_scores_only for plan in folds.plans):
+            light.add(folds.name)
     found |= by_priority(card, plans)
     return dict(sorted(found.items(), key=lambda family: set(family[1]) <= light))
 

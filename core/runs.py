@@ -38,12 +38,7 @@ def list_runs(dataset: str | None = None, *, scores_only: bool = False) -> tuple
 
 def read_run(name: str) -> Run:
     """One run by name. RunMissing when there is none, RunRefused when its files cannot be used."""
-    if not (places.run(name) / "run.json").is_file():
-        raise RunMissing(
-            f"No trained run named {name} in artifacts/runs. "
-            "See the finished ones with: python -m core list. Train one with: python -m core train DATASET MODEL"
-        )
-    run = _described(places.run(name))
+    run = read_training(name)
     if run.problem:
         raise RunRefused(run.problem)
     return run
@@ -51,9 +46,15 @@ def read_run(name: str) -> Run:
 
 def read_training(name: str) -> Run:
     """As ``read_run``, and also a run of which only the scores are kept: it is finished all the same."""
-    if (places.run(name) / "run.json").is_file() and (run := described(name)).is_scores_only:
-        return run
-    return read_run(name)
+    if not (places.run(name) / "run.json").is_file():
+        raise RunMissing(
+            f"No trained run named {name} in artifacts/runs. "
+            "See the finished ones with: python -m core list. Train one with: python -m core train DATASET MODEL"
+        )
+    run = described(name)
+    if run.problem and not run.is_scores_only:
+        raise RunRefused(run.problem)
+    return run
 
 
 def described(name: str) -> Run:

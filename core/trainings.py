@@ -153,13 +153,7 @@ def _finished(training: Training) -> Run | None:
         run = runs.read_training(training.name)
     except RunMissing:
         return None
-    stored = settings.stored_config(run.manifest["config"])
-    if stored != training.config:
-        names = [
-            setting.name
-            for setting in settings.list_settings()
-            if getattr(stored, setting.name) != getattr(training.config, setting.name)
-        ]
+    if names := settings.stored_config(run.manifest["config"]).differing(training.config):
         raise RunRefused(
             f"Run {training.name} is finished with other settings ({', '.join(names)}). Repeat those, or move "
             f"artifacts/runs/{training.name} away."

@@ -120,8 +120,9 @@ def learning_curves(runs: dict[str, str]) -> None:
     st.caption(
         "The larger marker is the epoch whose weights were kept: best validation Dice, never chosen on test."
     )
-    if any((run.manifest.get("config") or {}).get("presence_from") for run in known.values()):
-        st.caption(words.LOSS_STEP)
+    steps = (words.loss_step(run.manifest.get("config") or {}) for run in known.values())
+    if step := next(filter(None, steps), ""):
+        st.caption(step)
 
 
 def every_case(stored: Any, runs: dict[str, str], name: str) -> None:

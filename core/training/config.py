@@ -76,8 +76,13 @@ class TrainConfig:
                 raise ValueError(f"{name}: {getattr(self, name)!r} is out of range")
 
     def asks_presence(self, epoch: int) -> bool:
-        """Whether the overlap loss of ``epoch``, from 1, has its presence term."""
-        return epoch > round(self.presence_from * self.epochs)
+        """Whether the loss of ``epoch``, from 1, has the presence term; cross-entropy alone never has it."""
+        return self.loss == "overlap" and epoch > round(self.presence_from * self.epochs)
+
+    def differing(self, other: TrainConfig) -> list[str]:
+        """Names of the settings that are not the same in both."""
+        others = asdict(other)
+        return [name for name, value in asdict(self).items() if others[name] != value]
 
     @property
     def sha256(self) -> str:

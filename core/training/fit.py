@@ -27,6 +27,7 @@ from core import atomic, places, prepared, runs, weights
 from core.cards import NOTICE, DatasetCard
 from core.errors import CoreError, RunRefused, TrainingFailed
 from core.records import Run
+from core.settings import stored_config
 from core.training import calibrate, checkpoint, order, pretrained, supervision
 from core.training.batches import CT, ULTRASOUND, Batches
 from core.training.config import TrainConfig
@@ -49,9 +50,7 @@ def train(
     folder = places.run(name)
     if (folder / "run.json").is_file():
         run = runs.read_training(name)
-        trained = asdict(TrainConfig(**run.manifest["config"]))
-        changed = [key for key, value in asdict(config).items() if trained[key] != value]
-        if changed:
+        if changed := stored_config(run.manifest["config"]).differing(config):
             raise RunRefused(_other_settings(name, changed))
         return run
     _require_continuable(folder, config, resume)
@@ -97,21 +96,23 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
     settings = config.network(card.channels, card.outputs)
     network = weights.build(config.model, settings)
     _require_no_random_layers(network)
-    source = pretrained.begin(network, config) if config.pretrained else None
     if config.deep_supervision:
         trained = supervision.deepened(network)
     else:
         trained = keras.Model(network.input, network.get_layer("logits").output)
-    steps = max((config.draws or len(rows)) // config.batch, 1)
-    trained.compile(optimiser(config, steps), loss=epoch_loss(config, card.outputs, 1))
 
-    # 3. Where an earlier start had come to.
-    saved, history, stopper, best, first = folder / "checkpoint", [], Stopper(), {}, 1
+    # 3. Where an earlier start had come to, or what this one begins with.
+    saved, history, stopper, best, source = folder / "checkpoint", [], Stopper(), {}, None
     marker, damaged = checkpoint.newest(saved)
+    first = marker["epoch"] + 1 if marker else 1
+    steps = max((config.draws or len(rows)) // config.batch, 1)
+    trained.compile(optimiser(config, steps), loss=epoch_loss(config, card.outputs, first))
     if marker:
         checkpoint.restore(trained, saved, marker)
-        history, best, first = marker["history"], marker["best"], marker["epoch"] + 1
+        history, best, source = marker["history"], marker["best"], marker.get("pretrained")
         stopper = Stopper(**marker["stopper"])
+    elif config.pretrained:
+        source = pretrained.begin(network, config)
     status.update(damaged=damaged, resumed_at=first if marker else None, parameters=network.count_params())
 
     def after_batch(step: int, loss: float) -> bool:
@@ -128,7 +129,7 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
             batch=config.batch, seed=config.seed, epoch=epoch, augment=config.augment, kind=kind,
         )  # fmt: skip
         status.beat(epoch=epoch)
-        if epoch == first or config.asks_presence(epoch) != config.asks_presence(epoch - 1):
+        if epoch > first and config.asks_presence(epoch) != config.asks_presence(epoch - 1):
             trained.compile(trained.optimizer, loss=epoch_loss(config, card.outputs, epoch))
         mean_loss = learn(trained, batches, after_batch)
         if mean_loss is None:
@@ -143,7 +144,8 @@ def _trained(folder: Path, name: str, config: TrainConfig, status: Status, stop:
         seconds = time.monotonic() - began
         row = {"epoch": epoch, "loss": mean_loss, "learning_rate": rate, **scores, "seconds": seconds}
         history = [*history, row]
-        state = {"best": best, "history": history, "stopper": asdict(stopper), "config": config.sha256}
+        state: dict[str, Any] = {"best": best, "history": history, "stopper": asdict(stopper)}
+        state |= {"config": config.sha256, "pretrained": source}
         checkpoint.commit(saved, epoch, trained, state)
         write_history(folder, history)
         status.update(epoch=epoch, finished_epochs=epoch, **scores)

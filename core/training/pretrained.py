@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
 from core import runs, weights
@@ -24,26 +22,22 @@ def begin(network: keras.Model, config: TrainConfig) -> dict[str, str]:
             f"A training on {config.dataset} cannot begin with a run on {config.dataset}: what that run has seen "
             "may be tested here. Name another dataset, or leave --pretrained out."
         )
-    alike = [
-        run
-        for run in runs.list_runs(config.pretrained)
-        if (run.model, run.width) == (config.model, config.width) and not run.problem
-    ]
-    if not alike:
+    known = (run for run in runs.list_runs(config.pretrained) if not run.problem)
+    alike = (run for run in known if (run.model, run.width) == (config.model, config.width))
+    found = next(alike, None)
+    if found is None:
         raise RunRefused(
             f"There is no run of {config.model} at width {config.width} on {config.pretrained!r} to begin with. "
             f"Train it first (python -m core train {config.pretrained} {config.model} --width {config.width}), "
             "choose the width of a run that there is, or leave --pretrained out."
         )
-    _adopt(network, weights.load(alike[0]), alike[0].name)
-    return {"run": alike[0].name, "weights_sha256": alike[0].manifest["weights"]["sha256"]}
+    _adopt(network, weights.load(found), found.name)
+    return {"run": found.name, "weights_sha256": found.weights_sha256}
 
 
 def _adopt(network: keras.Model, learned: keras.Model, name: str) -> None:
-    own, other = (_layers(one) for one in (network, learned))
-    if {key: _shapes(layer) for key, layer in own.items()} != {
-        key: _shapes(layer) for key, layer in other.items()
-    }:
+    own, other = _layers(network), _layers(learned)
+    if _shapes(own) != _shapes(other):
         raise RunRefused(
             f"Run {name} has other layers than this training's network. Repeat that run's settings of the "
             "network (normalisation, channels), or leave --pretrained out."
@@ -52,9 +46,9 @@ def _adopt(network: keras.Model, learned: keras.Model, name: str) -> None:
         layer.set_weights(other[key].get_weights())
 
 
-def _layers(network: keras.Model) -> dict[str, Any]:
+def _layers(network: keras.Model) -> dict[str, keras.Layer]:
     return {layer.name: layer for layer in network.layers if layer.weights and layer.name != HEAD}
 
 
-def _shapes(layer: Any) -> list[tuple[int, ...]]:
-    return [tuple(weight.shape) for weight in layer.weights]
+def _shapes(layers: dict[str, keras.Layer]) -> dict[str, list[tuple[int, ...]]]:
+    return {name: [tuple(weight.shape) for weight in layer.weights] for name, layer in layers.items()}

@@ -265,8 +265,8 @@ def _curves(job: Job) -> None:
         st.caption(
             "The larger marker is the epoch whose weights were kept, chosen on validation, never on test."
         )
-    if job.config.get("presence_from"):
-        st.caption(words.LOSS_STEP)
+    if step := words.loss_step(job.config):
+        st.caption(step)
 
 
 def attempt(work: Callable[[], Job]) -> Job | None:

@@ -8,7 +8,7 @@ the reader changes something, so that each change is one step of the browser's B
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -81,20 +81,21 @@ def adopt_address() -> None:
     st.session_state["address"] = asked
     unknown: list[str] = []
 
-    def known(name: str, there: Sequence[str] | Mapping[str, Any]) -> str:
+    def known(name: str, is_there: Callable[[str], bool]) -> str:
         value = asked.get(name, ("",))[0]
-        if value and value not in there:
+        if value and not is_there(value):
             unknown.append(f"{NAMES[name]} {value[:40]}")
-        return value if value in there else ""
+            return ""
+        return value
 
-    if ds := known("ds", [card.name for card in cached.datasets()] + choices.evaluated()):
+    datasets = [card.name for card in cached.datasets()] + choices.evaluated()
+    if ds := known("ds", lambda name: name in datasets):
         change(ds=ds, case="", m=(), set="")
     here = selection().ds or choices.opening_dataset()
     if "ds" not in asked or ds:
-        if case := known("case", [entry.case for entry in choices.entries(here)]):
+        if case := known("case", lambda name: any(entry.case == name for entry in choices.entries(here))):
             change(ds=here, case=case, asked=True)
-        named = asked.get("set", ("",))[0]
-        change(set=known("set", (named,) if named and choices.has_set(here, named) else ()))
+        change(set=known("set", lambda name: choices.has_set(here, name)))
     others = {name: value for name, value in selection().options.items() if name not in OPTIONS}
     change(
         m=tuple(name for name in choices.networks() if name in asked.get("m", ())),

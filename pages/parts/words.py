@@ -15,7 +15,6 @@ import numpy as np
 from core import Scores, connected_regions, few_sentence
 
 UNDEFINED = "n/a"
-LOSS_STEP = "The training loss steps up where it begins to ask whether there is a tumour at all."
 PARTS = {
     "test": "test (unseen in training)",
     "validation": "validation (used to choose the epoch)",
@@ -202,3 +201,10 @@ def headline(scores: Scores) -> str:
     if scores.tp + scores.fn == 0:
         return "false alarm" if scores.fp else "rightly empty"
     return f"Dice {scores.values['dice']:.2f}"
+
+
+def loss_step(config: Mapping[str, Any]) -> str:
+    """Why a loss that falls steps up once; empty where the settings of a training have no such step."""
+    if config.get("loss") == "overlap" and config.get("presence_from"):
+        return "The training loss steps up where it begins to ask whether there is a tumour at all."
+    return ""

@@ -28,6 +28,7 @@ from core.metrics import statistics
 from core.records import THRESHOLD, Run
 from core.settings import training_config
 from core.thresholds import THRESHOLDS, best_threshold
+from core.training import config
 
 ROOT = Path(__file__).resolve().parents[2]
 DATASET, NETWORK, WIDTH, EPOCHS = "busi", "unet", 8, 12
@@ -51,7 +52,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "width 12": {"width": 12},
     "another seed": {"seed": 1},
 }
-FROM_START, LATE = {"presence_from": 0.0}, {"presence_from": 0.65}
+FROM_START, LATE = {"presence_from": 0.0}, {"presence_from": config.LATE}
 ON_PHANTOMS = {"pretrained": "phantom_busi"}
 BEGINNINGS: dict[str, dict[str, Any]] = {
     "from chance, presence asked from the start": FROM_START,
@@ -112,16 +113,16 @@ def reading() -> list[dict[str, Any]]:
 
 def _trained(name: str, changes: dict[str, Any], output: Path) -> tuple[Run, dict[str, Any]]:
     settings: dict[str, Any] = {"recipe": "strong", "width": WIDTH, "epochs": EPOCHS, **changes}
-    config = training_config(DATASET, NETWORK, **settings)
+    chosen = training_config(DATASET, NETWORK, **settings)
     from core.training import losses
     from core.training.fit import train
 
     with _apart(_folder(name, output)), contextlib.ExitStack() as patched:
         for constant, value in CONSTANTS.get(name, {}).items():
             patched.enter_context(mock.patch.object(losses, constant, value))
-        made = runs.run_name(DATASET, NETWORK, config.seed)
+        made = runs.run_name(DATASET, NETWORK, chosen.seed)
         with runs.hold(made):
-            run = train(made, config, resume=True, report=lambda facts: None)
+            run = train(made, chosen, resume=True, report=lambda facts: None)
         return run, _scores(_looked_at(run))
 
 

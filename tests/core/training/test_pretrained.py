@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +63,24 @@ def test_a_training_goes_on_from_the_other_run_and_says_so(phantoms, phantom_art
     assert "pretrained" not in first.manifest
 
 
+def test_a_resumed_training_needs_the_other_run_no_more_and_still_names_it(phantoms, phantom_artifacts):
+    from core.training.fit import train
+
+    first = trained(CONFIG)
+    prepare.prepare("busi", phantom_artifacts / "source", "busi")
+    config = replace(OTHER, epochs=2)
+
+    def interrupt(facts):
+        if facts.get("finished_epochs") == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train("busi-unet-0", config, report=interrupt)
+    shutil.rmtree(places.run(first.name))
+    run = train("busi-unet-0", config, resume=True, report=lambda facts: None)
+    assert run.manifest["pretrained"] == {"run": first.name, "weights_sha256": first.weights_sha256}
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -98,3 +117,4 @@ def test_presence_joins_the_loss_after_its_share_of_the_epochs():
     config = replace(CONFIG, epochs=10, presence_from=0.65)
     assert [config.asks_presence(epoch) for epoch in range(1, 11)] == [False] * 6 + [True] * 4
     assert replace(CONFIG, presence_from=0.0).asks_presence(1)
+    assert not replace(config, loss="cross_entropy").asks_presence(10)
