@@ -83,7 +83,7 @@ def evaluate(
     scores, calibrated = scores_only.as_stored(scores, calibrated)
     if stored is not None:
         scores_only.keep(stored, plans, families(card, plans, folded), scores, cases, calibrated)
-    made = summarise(card, plans, folded, scores, calibrated, inputs, cuts, left_out)
+    made = summarise(card, entries, plans, folded, scores, calibrated, inputs, cuts, left_out)
     results.write_results(dataset, made, scores, cases)
     return _of(results.read_results(dataset), names)
 

@@ -6,23 +6,22 @@ import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from itertools import combinations
 from typing import Any
 
-from core import summary_calibration
+from core import summary_calibration, summary_leakage
 from core.cards import DatasetCard
 from core.columns import (
     Column,
     about,
     columns_of,
     compared,
-    dice_of,
     facts,
     over_folds,
     over_seeds,
 )
 from core.metrics import conventions, overlap, surface, tables
-from core.plans import Folds, Plan, endpoint, families, unnumbered
+from core.plans import Folds, Plan, endpoint, families
+from core.records import SliceEntry
 
 IMAGES, GROUPS, GRID = "images", "groups", "native"
 Row = Mapping[str, Any]
@@ -30,6 +29,7 @@ Row = Mapping[str, Any]
 
 def summarise(
     card: DatasetCard,
+    entries: Sequence[SliceEntry],
     plans: Sequence[Plan],
     folded: Sequence[Folds],
     scores: Sequence[Row],
@@ -40,8 +40,8 @@ def summarise(
 ) -> dict[str, Any]:
     """Everything in summary.json but the checksums of its two companions.
 
-    ``scores`` are the rows of scores.csv; ``calibrated`` by run and class the pixels by probability; ``cuts`` the
-    tercile limits of lesion size in percent of the image.
+    ``entries`` are all cases; ``scores`` the rows of scores.csv; ``calibrated`` by run and class the pixels by
+    probability; ``cuts`` the tercile limits of lesion size in percent of the image.
     """
     columns = columns_of(card, plans, folded, scores)
     each = [(column, name, column.rows[name]) for column in columns for name in card.foreground]
@@ -65,7 +65,7 @@ def summarise(
         "subgroups": [s for c, name, own in each for s in tables.subgroups(own, about(card, c, name))],
         "ceilings": [{**about(card, c, name), **ceiling(own)} for c, name, own in each],
         "calibration": summary_calibration.summarise(card, columns, calibrated, GRID, IMAGES, GROUPS),
-        "leakage": _leakage(card, plans, records),
+        "leakage": summary_leakage.rows(card, entries, columns, records),
         "seeds": over_seeds(card, columns, records),
         "folds": over_folds(card, columns, records),
         "paper": _paper(card, columns, records),
@@ -120,33 +120,6 @@ def ceiling(rows: Sequence[Row]) -> dict[str, Any]:
         for level in sorted({row["size"] for row in lesions})
     }
     return {"metric": "ceiling_dice", "value": mean.value, "n": mean.n, "by_size": by_size}
-
-
-def _leakage(card: DatasetCard, plans: Sequence[Plan], records: Sequence[Row]) -> list[dict[str, Any]]:
-    """The same network trained under two splits of this dataset, each on its own test part; no single folds."""
-    made = []
-    whole = [p for p in plans if p.run.dataset == card.name and p.split == unnumbered(p.split)]
-    for a, b in combinations(whole, 2):
-        same = ("model", "seed", "width", "recipe")
-        if a.split == b.split or any(getattr(a.run, key) != getattr(b.run, key) for key in same):
-            continue
-        first, second = sorted((a, b), key=lambda plan: card.splits.index(plan.split))
-        ours, theirs = (dice_of(records, card, plan.run.name) for plan in (first, second))
-        made.append(
-            {
-                "model": a.run.model,
-                "class": endpoint(card),
-                "metric": "dice",
-                "rule": overlap.DEFAULT_RULE,
-                "runs": [first.run.name, second.run.name],
-                "splits": [first.split, second.split],
-                "values": [ours["value"], theirs["value"]],
-                "n": [ours["n"], theirs["n"]],
-                "difference": theirs["value"] - ours["value"],
-                "note": "different test images: a difference of means, not a paired comparison",
-            }
-        )
-    return made
 
 
 def _paper(card: DatasetCard, columns: Sequence[Column], records: Sequence[Row]) -> dict[str, Any]:

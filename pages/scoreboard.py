@@ -16,6 +16,7 @@ from pages.parts import (
     claim,
     figures,
     gallery,
+    leakage_board,
     pairs,
     pickers,
     ranking,
@@ -139,8 +140,8 @@ def pictures(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:
     """The tabs of a dataset of pictures."""
     class_name = stored.header["endpoint"]["class"]
     st.caption(words.plain(tables.header_line(stored, next(iter(runs)))))
-    names = ["Scores", "Calibration", "As published", "Learning curves", "Every case", "Case against case"]
-    names += ["Worst cases", *CHECKS, "Download"]
+    names = ["Scores", "Calibration", "As published", "Leakage", "Learning curves", "Every case"]
+    names += ["Case against case", "Worst cases", *CHECKS, "Download"]
     tabs = dict(zip(names, st.tabs(names), strict=True))
     own = tables.trainings(stored, runs)
     with tabs["Scores"]:
@@ -150,6 +151,8 @@ def pictures(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:
         calibration.calibration_section(stored, runs)
     with tabs["As published"]:
         as_published(stored, runs, class_name)
+    with tabs["Leakage"]:
+        leakage_board.pictures(stored)
     with tabs["Learning curves"]:
         learning_curves(own)
     with tabs["Every case"]:

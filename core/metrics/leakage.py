@@ -1,14 +1,21 @@
-"""What a split by slices is worth without any network: the outline of the nearest training slice, copied."""
+"""What a split that deals out slices or images adds to a score, without any network and with one."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from core.metrics import overlap
+from core.metrics import overlap, statistics
 
 LIVER_CT = ("background", "liver", "tumour")
+IMAGES = {  # which test images, by whether a near-duplicate was in training
+    "with a near-duplicate in training": (True,),
+    "without one": (False,),
+    "all": (True, False),
+}
 
 
 def copy_nearest(
@@ -43,3 +50,41 @@ def copy_nearest(
         name: overlap.dice(overlap.counts_of(table, overlap.class_values(name, classes)))
         for name in classes[1:]
     }
+
+
+def remembered(
+    unseen: Sequence[float], drawn: Sequence[float], groups: Sequence[str], twins: Sequence[bool]
+) -> list[dict[str, Any]]:
+    """What the same test images score more when a split deals out images: a row for each of ``IMAGES``.
+
+    ``unseen`` and ``drawn`` (n,) are scores of the same images by a network that saw none of their group, and by
+    one trained on a split of single images; ``groups`` (n,) their near-duplicate clusters; ``twins`` (n,) whether
+    the latter was trained on an image of the same group. Means are over groups; ``difference`` (drawn minus unseen)
+    has a 95 % BCa interval over them, NaN below five. Images that are undefined for either are left out.
+    Those without a twin are the control: what differs there is not memory.
+    """
+    made = []
+    for name, wanted in IMAGES.items():
+        of = [
+            at
+            for at, twin in enumerate(twins)
+            if twin in wanted and not (math.isnan(unseen[at]) or math.isnan(drawn[at]))
+        ]
+        own = [groups[at] for at in of]
+        means = [
+            list(statistics.group_means([side[at] for at in of], own).values()) for side in (unseen, drawn)
+        ]
+        found = statistics.interval([b - a for a, b in zip(*means, strict=True)])
+        made.append(
+            {
+                "images": name,
+                "values": [float(np.mean(side)) if side else math.nan for side in means],
+                "n": [len(of), len(of)],
+                "n_groups": found.n,
+                "difference": found.mean,
+                "low": found.low,
+                "high": found.high,
+                "note": found.note,
+            }
+        )
+    return made

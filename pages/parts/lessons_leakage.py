@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from core import DataMissing, DatasetCard, Neighbour, nearest_training_slices, studied_cases
-from pages.parts import cached, choices, lessons_scene
+from pages.parts import cached, leakage_board, lessons_scene
 from pages.parts.choices import Choice
 from pages.parts.lessons import Lesson, Question, Step
 from pages.parts.words import number, plain, signed
@@ -166,7 +165,7 @@ def guessed(choice: Choice | None) -> Question:
     item, group = _words(card)
     st.markdown(
         f"Now the same network, trained twice: once with {item}s drawn at random, once with whole {group}s "
-        "kept apart. Each is scored on its own test part."
+        "kept apart. Each is scored on what it was not trained on."
     )
     return Question(
         f"Which score tells what to expect from the next {group if card.has_volumes else 'patient'}?",
@@ -181,7 +180,7 @@ def scores(choice: Choice | None) -> None:
     """The stored scores of both trainings, or what is missing."""
     card, by_item, by_group = _splits(choice)
     stored = cached.results(card.name)
-    rows = _rows(stored, by_item)
+    rows = [row for row in stored.summary["leakage"] if by_item in row["splits"]] if stored else []
     if not rows:
         trained = {run.split for run in cached.runs() if run.dataset == card.name and not run.problem}
         lacking = [split for split in (by_group, by_item) if split not in trained]
@@ -194,31 +193,12 @@ def scores(choice: Choice | None) -> None:
             st.code(f"python -m core train {card.name} unet --split {split}", language="bash")
         st.code(f"python -m core evaluate {card.name}", language="bash")
         return
-    st.table(pd.DataFrame(rows), alt="Dice of each network under both splits")
+    paired = [row for row in rows if row.get("paired")]
+    if paired:
+        leakage_board.same_images(paired, card.group)
+        return
+    st.table(leakage_board.unpaired_rows(rows), alt="Dice of each network under both splits")
     st.caption("Different test parts: a difference of two figures, no paired comparison.")
-
-
-def _rows(stored: Any, by_item: str) -> list[dict[str, str]]:
-    if stored is None:
-        return []
-    titles = choices.networks()
-    made = []
-    for row in stored.summary["leakage"]:
-        if by_item not in row["splits"]:
-            continue
-        apart_, drawn = (
-            f"{number(value)} (n = {n})" for value, n in zip(row["values"], row["n"], strict=True)
-        )
-        made.append(
-            {
-                "Network": titles.get(row["model"], row["model"]),
-                "Class": row["class"],
-                "Unseen groups": apart_,
-                "Drawn at random": drawn,
-                "Difference": signed(row["difference"]) if row["difference"] is not None else "n/a",
-            }
-        )
-    return made
 
 
 LESSON = Lesson(

@@ -661,6 +661,48 @@ def test_folds_are_no_protocol_of_their_own_in_the_leakage_panel(listed):
     assert [row["splits"] for row in leak] == [["toy-group", "toy-image"]]
 
 
+def dealt_out(dataset):
+    """The entries with a split of single images: benign-4 is trained on, its near-duplicate benign-5 is tested."""
+    made = []
+    for entry in entries_of(CARD):
+        part = "test" if entry.case in TEST["toy-image"] else "train"
+        group = "pair" if entry.case in ("benign-4", "benign-5") else entry.group
+        made.append(dataclasses.replace(entry, group=group, parts={**entry.parts, "toy-image": part}))
+    return tuple(made)
+
+
+def remembering(run, slices):
+    """The network of the split by image draws what it knows without a fault, and nothing else better."""
+    known = ["benign-5"] if run == "toy-multiresunet-0-toy-image" else []
+    return [predictions("toy-unet-0" if s.case in known else run, [s])[0] for s in slices]
+
+
+def test_the_same_image_is_compared_unseen_and_with_its_near_duplicate_in_training(listed, monkeypatch):
+    monkeypatch.setattr(prepared, "list_slices", dealt_out)
+    with_folds(listed).append(run_of("multiresunet", "toy-image"))
+    evaluate(predict=remembering)
+    leak = [row for row in results.read_results("toy").summary["leakage"] if row["paired"]]
+    assert {tuple(row["runs"]) for row in leak} == {
+        ("toy-multiresunet-0-folds", "toy-multiresunet-0-toy-image")
+    }
+    twin, other, both = leak
+    widths = {case: 10 + 2 * int(case[-1]) for case in TEST["toy-image"][:4]}
+    gained = 4 / widths["benign-5"]
+    assert (twin["images"], twin["n"], twin["n_groups"]) == ("with a near-duplicate in training", [1, 1], 1)
+    assert twin["values"] == pytest.approx([1 - gained, 1], abs=1e-5)
+    assert twin["difference"] == pytest.approx(gained, abs=1e-5)
+    assert (other["difference"], other["n"]) == (0, [3, 3])
+    assert both["difference"] == pytest.approx(gained / 4, abs=1e-5)
+    assert (both["low"], both["note"]) == (None, "n < 5: points only")
+    assert both["splits"] == ["toy-5fold-1 + toy-5fold-2", "toy-image"]
+
+
+def test_a_split_of_images_without_near_duplicates_leaks_nothing(listed):
+    with_folds(listed).append(run_of("unet", "toy-image"))
+    evaluate()
+    assert not any(row["paired"] for row in results.read_results("toy").summary["leakage"])
+
+
 def test_naming_the_trainings_of_a_network_returns_their_folds_too(listed):
     with_folds(listed)
     evaluate()

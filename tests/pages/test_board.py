@@ -69,6 +69,57 @@ def tiles(page) -> list[str]:
     return [image.proto.imgs[0].alt for image in page.get("image")]
 
 
+# ---- leakage
+
+
+def leak(images: str, difference: float, low: float | None, groups: int) -> dict:
+    return {
+        "model": "unet",
+        "class": "tumour",
+        "runs": ["busi-unet-0-folds", "busi-unet-0-busi-image"],
+        "splits": ["busi-5fold-1 + busi-5fold-2", "busi-image"],
+        "paired": True,
+        "images": images,
+        "values": [0.6, 0.6 + difference],
+        "n": [groups + 1, groups + 1],
+        "n_groups": groups,
+        "difference": difference,
+        "low": low,
+        "high": None if low is None else 2 * difference - low,
+        "note": "n < 5: points only" if low is None else "",
+        "settings": ["epochs 3 and 4"],
+    }
+
+
+def test_without_both_protocols_the_leakage_tab_says_how_to_measure_it(board):
+    text = said(board())
+    assert "No network was trained under both protocols yet" in text
+    assert "python -m core train busi unet --split busi-image" in text
+
+
+def test_the_leakage_is_told_for_the_same_images_with_their_control(both, board):
+    rows = [leak("with a near-duplicate in training", 0.2, 0.05, 9), leak("without one", -0.01, None, 4)]
+    change_summary(both, lambda summary: summary["leakage"].extend(rows))
+    page = board()
+    assert not page.exception
+    (table,) = [t.value for t in page.table if "Single images dealt out" in t.value.columns]
+    assert list(table["Difference"]) == ["+0.200", "-0.010"]
+    assert list(table["95 % interval"]) == ["+0.050 to +0.350", "no interval"]
+    assert list(table["n"]) == ["10 images, 9 groups", "5 images, 4 groups"]
+    text = said(page)
+    assert "Not trained alike in every setting: epochs 3 and 4" in text
+    assert "are the control" in text
+
+
+def test_different_test_images_are_said_to_be_no_paired_comparison(both, board):
+    row = leak("all", 0.1, None, 4) | {"paired": False, "splits": ["busi-group", "busi-image"], "n": [57, 56]}
+    change_summary(both, lambda summary: summary["leakage"].append(row))
+    page = board()
+    (table,) = [t.value for t in page.table if "Drawn at random" in t.value.columns]
+    assert table.loc["U-Net", "Unseen groups"] == "0.600 (n = 57)"
+    assert "no paired comparison" in said(page)
+
+
 # ---- checks
 
 

@@ -1,4 +1,4 @@
-"""The outline of the nearest training slice, copied."""
+"""The outline of the nearest training slice, copied; and what the same images score once they are known."""
 
 import numpy as np
 import pytest
@@ -47,3 +47,37 @@ def test_dice_is_pooled_over_all_test_slices():
 def test_without_a_training_slice_of_the_volume_there_is_nothing_to_copy():
     labels = slices(4, 4)
     assert leakage.copy_nearest(labels, np.array([True, False]), ["a", "b"]) is None
+
+
+def gains(unseen, drawn, groups, twins):
+    return {row["images"]: row for row in leakage.remembered(unseen, drawn, groups, twins)}
+
+
+def test_the_gain_of_known_images_stands_beside_that_of_unknown_ones():
+    unseen, drawn = [0.5, 0.6, 0.7, 0.2], [0.9, 0.6, 0.8, 0.1]
+    found = gains(unseen, drawn, ["a", "b", "c", "d"], [True, False, True, False])
+    known, unknown = found["with a near-duplicate in training"], found["without one"]
+    assert known["difference"] == pytest.approx((0.4 + 0.1) / 2)
+    assert unknown["difference"] == pytest.approx(-0.1 / 2)
+    assert found["all"]["difference"] == pytest.approx(0.4 / 4)
+    assert (known["n"], known["n_groups"], known["note"]) == ([2, 2], 2, "n < 5: points only")
+    assert known["values"] == pytest.approx([0.6, 0.85])
+
+
+def test_a_group_counts_once_however_many_images_it_has():
+    found = gains([0.0, 0.0, 0.5], [1.0, 1.0, 0.5], ["a", "a", "b"], [True, True, True])["all"]
+    assert (found["difference"], found["n"], found["n_groups"]) == (0.5, [3, 3], 2)
+
+
+def test_from_five_groups_on_there_is_an_interval_round_the_mean():
+    drawn = [0.6, 0.9, 0.7, 0.8, 0.95, 0.65]
+    found = gains([0.5] * 6, drawn, list("abcdef"), [True] * 6)["all"]
+    assert 0.1 < found["low"] < found["difference"] < found["high"] < 0.45
+    assert found["note"] == "approximate, n < 20"
+
+
+def test_an_image_undefined_for_either_is_left_out_and_an_empty_row_is_nan():
+    found = gains([0.5, np.nan], [0.7, 0.9], ["a", "b"], [True, True])
+    assert found["all"]["n"] == [1, 1]
+    assert np.isnan(found["without one"]["difference"])
+    assert np.isnan(found["without one"]["values"]).all()

@@ -1,0 +1,108 @@
+"""The scoreboard's Leakage tab of pictures: the same test images, unseen and with near-duplicates in training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pages.parts import choices, figures, tables, words
+from pages.parts.figures import Dot
+
+Row = Mapping[str, Any]
+
+
+def pictures(stored: Any) -> None:
+    """What a split of single images adds to the score of the same images, or how to measure it."""
+    found = stored.summary["leakage"]
+    paired = [row for row in found if row.get("paired")]
+    if paired:
+        same_images(paired, stored.header["group"])
+    elif found:
+        st.table(unpaired_rows(found), alt="Dice of each network under both splits")
+        st.caption("Different test images: a difference of two figures, no paired comparison.")
+    else:
+        st.info(
+            "No network was trained under both protocols yet: over folds that keep near-duplicates together, and "
+            "on a split of single images."
+        )
+        for split in (f"{stored.dataset}-5fold-1", f"{stored.dataset}-image"):
+            st.code(f"python -m core train {stored.dataset} unet --split {split}", language="bash")
+    st.caption("Such pairs are shown side by side in the lesson “What leakage does” on Teach.")
+
+
+def same_images(rows: Sequence[Row], group: str) -> None:
+    """The chart and the table of paired rows."""
+    drawn = sorted({row["splits"][1] for row in rows})
+    st.markdown(
+        f"The study deals out single images at random, as `{', '.join(drawn)}` does: images of one "
+        f"{words.plain(group)} then stand in training and in test. Each test image of that split was also scored "
+        "by a network trained in the same way that saw none of its near-duplicates."
+    )
+    titles = choices.networks()
+    columns = [
+        (model, titles.get(model, model), [_dot(row) for row in rows if row["model"] == model])
+        for model in dict.fromkeys(row["model"] for row in rows)
+    ]
+    st.plotly_chart(
+        figures.dots(columns, "What it adds to the Dice of the same images", "Dice added", zero=True),
+        alt="Dice added with 95 % intervals, by whether a near-duplicate was in training",
+    )
+    st.table(
+        paired_rows(rows, titles), alt="Dice of the same images unseen and under the split of single images"
+    )
+    st.caption(
+        f"Images with a lesion; means and 95 % intervals over groups ({words.plain(group)}). Images without a "
+        "near-duplicate in training are the control: what differs there is not memory but the other training set "
+        "and chance. One training each, so this compares these trainings."
+    )
+    if settings := sorted({text for row in rows for text in row["settings"]}):
+        st.caption(f"Not trained alike in every setting: {words.plain('; '.join(settings))}.")
+
+
+def _dot(row: Row) -> Dot:
+    low, high = (tables.or_nan(row[key]) for key in ("low", "high"))
+    return Dot(row["images"], row["difference"], low, high)
+
+
+def paired_rows(rows: Sequence[Row], titles: Mapping[str, str]) -> pd.DataFrame:
+    """A line per network and kind of test image."""
+    made = []
+    for row in rows:
+        unseen, drawn = (words.number(value) for value in row["values"])
+        known = row["low"] is not None
+        made.append(
+            {
+                "Network": titles.get(row["model"], row["model"]),
+                "Test images": row["images"],
+                "Unseen": unseen,
+                "Single images dealt out": drawn,
+                "Difference": f"{row['difference']:+.3f}",
+                "95 % interval": f"{row['low']:+.3f} to {row['high']:+.3f}" if known else "no interval",
+                "n": f"{row['n'][0]} images, {row['n_groups']} groups",
+                "Note": row["note"],
+            }
+        )
+    return pd.DataFrame(made).set_index("Network")
+
+
+def unpaired_rows(rows: Sequence[Row]) -> pd.DataFrame:
+    """A line per network: its own test part under either split."""
+    titles = choices.networks()
+    made = [
+        {
+            "Network": titles.get(row["model"], row["model"]),
+            "Class": row["class"],
+            **{
+                title: f"{words.number(value)} (n = {n})"
+                for title, value, n in zip(
+                    ("Unseen groups", "Drawn at random"), row["values"], row["n"], strict=True
+                )
+            },
+            "Difference": words.UNDEFINED if row["difference"] is None else words.signed(row["difference"]),
+        }
+        for row in rows
+    ]
+    return pd.DataFrame(made).set_index("Network")
