@@ -27,6 +27,8 @@ def sentence(order: Row, pairs: Sequence[Row], models: Mapping[str, str], titles
     n, units, what = order["n"], order["n_unit"], f"mean {order['class']} Dice"
     if not n:
         return f"Nothing to rank: none of the {units} has a {order['class']} Dice for every network."
+    if n == 1:
+        units = units.removesuffix("s")
     gaps = {run: _gaps(run, pairs) for run in models}
     best = [run for run in models if all(gap["difference"] >= 0 for gap in gaps[run].values())]
     if len(best) != 1:

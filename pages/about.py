@@ -108,6 +108,16 @@ def definitions() -> None:
     )
 
 
+def flags() -> None:
+    """What the orange chips over a case mean, and how each was found."""
+    st.caption(
+        "Found by rule when the data are prepared, not by eye. Flagged cases stay in, unless a line says otherwise."
+    )
+    st.table(
+        {words.plain(text): words.plain(found) for text, found in words.FLAGS.values()}, alt="Flags of a case"
+    )
+
+
 def keys() -> None:
     """The keys of the viewer, from its own list, and those of the pages."""
     st.caption(
@@ -143,6 +153,8 @@ with frame("About"):
     st.markdown(LITS)
     st.subheader("Definitions", anchor=False)
     definitions()
+    st.subheader("Flags of a case", anchor=words.FLAGS_ANCHOR)
+    flags()
     st.subheader("Keys", anchor=False)
     keys()
     st.subheader("Licences", anchor=False)

@@ -131,23 +131,80 @@ RULES = {
     "Calibration": "inside the outlines and 5 pixels round them: probabilities against how often they were right",
     "Groups": "intervals and tests count near-duplicate clusters, never single images",
 }
-FLAGS = {
-    "no-mask": "no mask file",
-    "several-masks": "several masks, joined",
-    "mask-values": "odd values in the mask",
-    "colour-overlay": "colour frame or drawn marks",
-    "empty-lesion-mask": "filed as a lesion, but the mask is empty",
-    "normal-with-tumour": "filed as normal, but a mask is drawn",
-    "burned-in-marks": "burned-in text or marks",
-    "near-duplicate": "has near-duplicates, kept in one part",
-    "cross-class-group": "its near-duplicates are filed under another kind",
-    "label-conflict": "identical picture under two labels",
+FLAGS_ANCHOR = "flags"  # where About explains them
+FLAGS = {  # on a chip, and how it was found
+    "no-mask": (
+        "no mask file",
+        "There is a picture without a mask: only of a normal one is the reference known.",
+    ),
+    "several-masks": (
+        "several masks, joined",
+        "More than one mask file; what any of them marks is the reference.",
+    ),
+    "mask-values": (
+        "odd values in the mask",
+        "A mask is not black and white alone; grey above 127 counts as marked.",
+    ),
+    "colour-overlay": (
+        "colour frame or drawn marks",
+        "The colour channels differ by more than 8 grey levels somewhere.",
+    ),
+    "empty-lesion-mask": (
+        "filed as a lesion, but the mask is empty",
+        "The folder says benign or malignant, and nothing is marked.",
+    ),
+    "normal-with-tumour": (
+        "filed as normal, but a mask is drawn",
+        "The folder says normal, and a mask marks something.",
+    ),
+    "burned-in-marks": (
+        "burned-in text or marks",
+        "At least two thin upright bright strokes, as letters and callipers have. Dotted lines can go unseen; a "
+        "reflection can be taken for a stroke.",
+    ),
+    "near-duplicate": (
+        "has near-duplicates, kept in one part",
+        "Other pictures show nearly the same; all of them are in training, in validation or in test together.",
+    ),
+    "cross-class-group": (
+        "its near-duplicates are filed under another kind",
+        "Pictures that show nearly the same stand in different folders: benign, malignant or normal.",
+    ),
+    "label-conflict": (
+        "identical picture under two labels",
+        "The same pixels are filed under two kinds: in no part of the split.",
+    ),
+    "orientation-unverified": ("orientation unverified", "The file does not say how the patient lies."),
+    "orientation-codes-disagree": (
+        "orientation told twice, differently",
+        "The file's two descriptions of how the patient lies differ; the full one (sform) was used.",
+    ),
+    "placeholder-geometry": (
+        "placeholder geometry",
+        "The file says 1 mm along each axis, as if never set: lengths in mm and volumes may be wrong.",
+    ),
+    "geometry-of-the-volume": (
+        "mask without geometry of its own",
+        "The mask was laid on the volume's grid, after a check that it lies on liver-like values.",
+    ),
+    "values-outside-ct-range": (
+        "values outside the range of CT",
+        "A few voxels lie outside the range of CT numbers: metal, or padding round the picture.",
+    ),
+    "outline-off-tissue": (
+        "outline partly off the liver",
+        "Too much of the outline lies on fat, gas or bone: mask and volume may not belong together.",
+    ),
+    "liver-not-on-right": (
+        "liver not on the patient's right",
+        "The liver's centre is on the right half of the screen: the orientation in the file may be wrong.",
+    ),
 }
 
 
 def flag(name: str) -> str:
     """A quality flag in words."""
-    return FLAGS.get(name, name.replace("-", " "))
+    return FLAGS[name][0] if name in FLAGS else name.replace("-", " ")
 
 
 def layer(name: str) -> str:

@@ -60,6 +60,7 @@ def test_below_five_groups_there_is_neither_probability_nor_interval():
         "to rank (n = 3 patients, no probability and no interval below 5); the paper ranks MultiResUNet first, "
         "which these cases neither bear out nor refute."
     )
+    assert "(n = 1 patient, no" in said({"n": 1, "n_unit": "patients", "share": {}}, few)
 
 
 @pytest.mark.parametrize(("n", "rough"), [(5, True), (19, True), (20, False)])

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from core import list_slices, read_verdicts
-from pages.parts import cached, case, case_report, choices, exports
+from pages.parts import cached, case, case_report, choices, exports, words
 from pages.parts.case_report import Shown
 from pages.parts.choices import Choice, Selection
 from tests.pages import small, small_volumes
@@ -262,14 +262,14 @@ def test_a_taken_export_is_a_line_of_the_audit_log_without_paths(busi):
 def test_the_report_of_a_picture_holds_outlines_numbers_maps_and_cards(busi):
     listed_case = open_page("review", ds="busi").session_state["sel"].case  # its maps are stored
     text = case_report.report(on_screen("busi", listed_case)).decode()
-    for words in (
+    for heading in (
         "What the networks drew",
         "Heatmaps: tumour",
         "Cards",
         "Dice",
         "one scale for all networks",
     ):
-        assert words in text
+        assert heading in text
     assert text.count("data:image/png") == 4 + 3 + 1
     assert text.count("busi-unet-0") >= 1
     assert "do not redistribute" not in text
@@ -301,3 +301,19 @@ def test_a_report_and_the_list_of_verdicts_carry_hostile_notes_as_text(busi):
     assert "<script" not in text
     assert "&lt;script&gt;" in text
     assert exports.verdict_log("busi").count("<script>") == 3
+
+
+def test_a_flag_over_a_case_leads_to_its_explanation(busi):
+    index = busi / "data" / "busi" / "index.csv"
+    head, first, *others = index.read_text().splitlines(keepends=True)
+    case_, number, group, tag, _, *rest = first.split(",")
+    changed = ",".join([case_, number, group, tag, "burned-in-marks near-duplicate", *rest])
+    index.write_text("".join([head, changed, *others]))
+    flagged = next(entry for entry in list_slices("busi") if entry.case == case_)
+    page = open_page("review", ds="busi", case=case_)
+    (line,) = [element.value for element in page.markdown if "weights: " in element.value]
+    assert line.count(f"](about#{words.FLAGS_ANCHOR})") == len(flagged.flags) == 2
+    about = open_page("about")
+    anchors = [header.proto.anchor for header in about.subheader]
+    assert words.FLAGS_ANCHOR in anchors
+    assert words.flag(flagged.flags[0]) in said(about)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
+from core import nifti, nifti_header, prepared_files
+from core.datasets import busi, lits
 from core.metrics import overlap
 from pages.parts import words
 
@@ -128,3 +132,24 @@ def test_an_unknown_flag_is_its_own_name_in_words():
 def test_few_groups_are_called_what_they_are(group, unit):
     assert words.few({"n_groups": 8, "group": group}).startswith(f"Few {unit}: 8. ")
     assert words.few({"n_groups": 20, "group": group}) == ""
+
+
+def test_every_flag_that_preparing_sets_is_explained():
+    own = (nifti_header.UNVERIFIED, nifti_header.DISAGREES, nifti_header.PLACEHOLDER, nifti_header.BORROWED)
+    said = " ".join([inspect.getsource(busi), inspect.getsource(lits), inspect.getsource(prepared_files)])
+    named = {
+        "no-mask",
+        "several-masks",
+        "mask-values",
+        "colour-overlay",
+        "burned-in-marks",
+        "empty-lesion-mask",
+    }
+    named |= {"normal-with-tumour", "near-duplicate", "cross-class-group", "label-conflict"}
+    named |= {"outline-off-tissue", "liver-not-on-right"}
+    assert all(name in said for name in named)  # none of them is out of date
+    assert set(words.FLAGS) == named | {*own, nifti.OUTLYING}
+
+
+def test_a_flag_without_words_of_its_own_keeps_its_name():
+    assert words.flag("something-new") == "something new"
