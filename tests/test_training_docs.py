@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 from pathlib import Path
 
 import pytest
 
+from core.metrics.leakage import IMAGES
 from tests.bench import ablation
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 
 
 @pytest.mark.parametrize(("name", "choices"), [("training", 16), ("beginning", 4), ("reading", 10)])
@@ -17,6 +21,21 @@ def test_the_table_in_the_text_is_the_measured_one(name, choices):
     rows = list(csv.DictReader((DOCS / f"ablation_{name}.csv").open(newline="")))
     assert len(rows) == choices
     assert ablation.table(rows) in (DOCS / "training.md").read_text("utf-8")
+
+
+def test_what_near_duplicates_are_worth_is_what_the_scoreboard_shows():
+    summary = json.loads((ROOT / "artifacts" / "results" / "busi" / "summary.json").read_text())
+    rows = [row for row in summary["leakage"] if row["paired"]]
+    text = (DOCS / "training.md").read_text("utf-8")
+    lines = [line for line in text.splitlines() if re.match(r"\| (a near-duplicate|none \(47|all \|)", line)]
+    assert len(lines) == len(IMAGES) == len(rows) / 3
+    for line, name in zip(lines, IMAGES, strict=True):
+        own = {row["model"]: row for row in rows if row["images"] == name}
+        cells = [
+            "{difference:+.3f} ({low:+.3f} to {high:+.3f})".format(**own[model])
+            for model in ("unet", "multiresunet", "dcunet")
+        ]
+        assert line.endswith(f"| {' | '.join(cells)} |")
 
 
 def test_a_cell_without_a_number_is_empty_and_a_tiny_p_is_a_limit():
