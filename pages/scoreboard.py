@@ -145,6 +145,7 @@ def pictures(stored: Any, runs: dict[str, str], *, prepared: bool) -> None:
     tabs = dict(zip(names, st.tabs(names), strict=True))
     own = tables.trainings(stored, runs)
     with tabs["Scores"]:
+        leakage_board.warning(stored, runs)
         scores(stored, runs, class_name)
         ranking.spread_section(stored, runs)
     with tabs["Calibration"]:

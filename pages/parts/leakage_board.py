@@ -12,6 +12,7 @@ from pages.parts import choices, figures, tables, words
 from pages.parts.figures import Dot
 
 Row = Mapping[str, Any]
+WITH_TWIN = "with a near-duplicate in training"  # as the stored rows name these images
 
 
 def pictures(stored: Any) -> None:
@@ -19,7 +20,7 @@ def pictures(stored: Any) -> None:
     found = stored.summary["leakage"]
     paired = [row for row in found if row.get("paired")]
     if paired:
-        same_images(paired, stored.header["group"])
+        same_images(stored, paired)
     elif found:
         st.table(unpaired_rows(found), alt="Dice of each network under both splits")
         st.caption("Different test images: a difference of two figures, no paired comparison.")
@@ -33,13 +34,33 @@ def pictures(stored: Any) -> None:
     st.caption("Such pairs are shown side by side in the lesson “What leakage does” on Teach.")
 
 
-def same_images(rows: Sequence[Row], group: str) -> None:
+def warning(stored: Any, runs: Mapping[str, str]) -> None:
+    """The line over the scores of a split that lets near-duplicates of test images into training; else nothing."""
+    counts = {
+        row["n"][0]
+        for row in stored.summary["leakage"]
+        if row.get("paired") and row["runs"][1] in runs and row["images"] == WITH_TWIN
+    }
+    if counts:
+        st.warning(
+            f"Single images dealt out at random: {max(counts)} of the test images with a lesion have a "
+            "near-duplicate in training. These scores are not of unseen cases; the tab Leakage says what it adds.",
+            icon=":material/warning:",
+        )
+
+
+def same_images(stored: Any, rows: Sequence[Row]) -> None:
     """The chart and the table of paired rows."""
+    group, widths = (
+        stored.header["group"],
+        {str(stored.runs[run]["width"]) for row in rows for run in row["runs"]},
+    )
     drawn = sorted({row["splits"][1] for row in rows})
     st.markdown(
         f"The study deals out single images at random, as `{', '.join(drawn)}` does: images of one "
         f"{words.plain(group)} then stand in training and in test. Each test image of that split was also scored "
-        "by a network trained in the same way that saw none of its near-duplicates."
+        "by a network trained in the same way that saw none of its near-duplicates. "
+        f"Networks of width {' and '.join(sorted(widths, key=int))}."
     )
     titles = choices.networks()
     columns = [

@@ -195,7 +195,7 @@ def scores(choice: Choice | None) -> None:
         return
     paired = [row for row in rows if row.get("paired")]
     if paired:
-        leakage_board.same_images(paired, card.group)
+        leakage_board.same_images(stored, paired)
         return
     st.table(leakage_board.unpaired_rows(rows), alt="Dice of each network under both splits")
     st.caption("Different test parts: a difference of two figures, no paired comparison.")

@@ -13,8 +13,18 @@ import pytest
 import streamlit as st
 
 from core import DataRefused, Verdict, read_results, read_run, record_verdict, scores_only
+from core.metrics.leakage import IMAGES
 from core.results import SUMMARY
-from pages.parts import board_files, cached_previews, case, checks, figures_cases, pairs, subgroups
+from pages.parts import (
+    board_files,
+    cached_previews,
+    case,
+    checks,
+    figures_cases,
+    leakage_board,
+    pairs,
+    subgroups,
+)
 from pages.parts.figures_cases import Pair
 from tests.pages import small
 from tests.pages.small import open_page, said
@@ -76,7 +86,7 @@ def leak(images: str, difference: float, low: float | None, groups: int) -> dict
     return {
         "model": "unet",
         "class": "tumour",
-        "runs": ["busi-unet-0-folds", "busi-unet-0-busi-image"],
+        "runs": ["busi-multiresunet-0", "busi-unet-0"],
         "splits": ["busi-5fold-1 + busi-5fold-2", "busi-image"],
         "paired": True,
         "images": images,
@@ -94,11 +104,13 @@ def leak(images: str, difference: float, low: float | None, groups: int) -> dict
 def test_without_both_protocols_the_leakage_tab_says_how_to_measure_it(board):
     text = said(board())
     assert "No network was trained under both protocols yet" in text
+    assert "not of unseen cases" not in text
     assert "python -m core train busi unet --split busi-image" in text
 
 
 def test_the_leakage_is_told_for_the_same_images_with_their_control(both, board):
-    rows = [leak("with a near-duplicate in training", 0.2, 0.05, 9), leak("without one", -0.01, None, 4)]
+    assert leakage_board.WITH_TWIN in IMAGES
+    rows = [leak(leakage_board.WITH_TWIN, 0.2, 0.05, 9), leak("without one", -0.01, None, 4)]
     change_summary(both, lambda summary: summary["leakage"].extend(rows))
     page = board()
     assert not page.exception
@@ -109,6 +121,8 @@ def test_the_leakage_is_told_for_the_same_images_with_their_control(both, board)
     text = said(page)
     assert "Not trained alike in every setting: epochs 3 and 4" in text
     assert "are the control" in text
+    assert "Networks of width 8." in text
+    assert "10 of the test images with a lesion have a near-duplicate in training" in text
 
 
 def test_different_test_images_are_said_to_be_no_paired_comparison(both, board):
