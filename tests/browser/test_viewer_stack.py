@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.browser.test_viewer_browser import CONTRAST, PICTURES, focus, pixels,
 APP = Path(__file__).with_name("viewer_app.py")
 OUTPUT = Path(__file__).parents[1] / "output"
 FIRST, LAST, START = 30, 229, 95
+SETTLED = 250  # ms without a change until the view is reported
 
 SCRUB = """async (steps) => {
   const root = [...document.querySelectorAll("*")].map((e) => e.shadowRoot)
@@ -132,13 +134,20 @@ def test_scrubbing_sends_nothing_settling_sends_one_message_and_the_page_does_no
     page = view()
     page.seen.received.clear()
     focus(page)
-    for _ in range(40):  # without a rest: fewer than 250 ms apart
+    page.evaluate("""() => {
+        window.turned = [];
+        addEventListener("keydown", () => window.turned.push(performance.now()), true);
+    }""")
+    for _ in range(40):  # without a rest, unless the machine is so busy that it makes one
         page.keyboard.press("ArrowDown")
-    assert page.seen.sent == []
+    turned = page.evaluate("[...window.turned, performance.now()]")
+    rests = sum(later - sooner >= SETTLED for sooner, later in pairwise(turned))
+    assert len(turned) == 41
+    assert len(page.seen.sent) <= rests
     settle(page, f"k={START + 40}")
-    assert len(page.seen.sent) == 1
+    assert 1 <= len(page.seen.sent) <= 1 + rests
     page.wait_for_timeout(1000)
-    assert sum(page.seen.received) < 4000
+    assert sum(page.seen.received) < 4000 * (1 + rests)
     assert page.get_by_text("runs of the page: 1").count() == 1
     assert slice_number(page) == START + 40
     told = page.locator("[data-testid=stJson]").first.inner_text()
