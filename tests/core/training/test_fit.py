@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,37 @@ def trained(config=CONFIG, **options):
     return train(name, config, report=options.pop("report", lambda facts: None), **options)
 
 
+@dataclass(frozen=True)
+class Once:
+    """One training that ended: its folder, what it reported, and the signal handlers before and after it."""
+
+    folder: Path
+    seen: list[dict]
+    before: list[object]
+    after: list[object]
+
+
+def handlers():
+    return [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+
+@pytest.fixture(scope="module")
+def once(phantom_artifacts, tmp_path_factory):
+    folder, seen, before = tmp_path_factory.mktemp("once"), [], handlers()
+    shutil.copytree(phantom_artifacts / "data", folder / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRIPTYCH_ARTIFACTS", str(folder))
+        name = trained(report=lambda facts: seen.append(dict(facts))).name
+        return Once(places.run(name), seen, before, handlers())
+
+
+@pytest.fixture
+def finished(phantoms, once):
+    """The run of that training in this test's own artifacts folder."""
+    shutil.copytree(once.folder, places.run(RUN))
+    return runs.read_run(RUN)
+
+
 def wait_for(path, seconds=120):
     limit = time.monotonic() + seconds
     while not path.exists():
@@ -38,26 +71,25 @@ def wait_for(path, seconds=120):
         time.sleep(0.05)
 
 
-def test_a_run_is_published_whole_and_its_weights_load(phantoms):
+def test_a_run_is_published_whole_and_its_weights_load(once, finished):
     from core import weights
 
-    seen = []
-    run = trained(report=lambda facts: seen.append(dict(facts)))
-    assert run.name == RUN
+    run = finished
+    assert once.folder.name == RUN
     assert run.problem is None
     assert run.manifest["parameters"] == weights.load(run).count_params()
     assert [row["epoch"] for row in runs.read_history(RUN)] == [1, 2]
     assert json.loads((places.run(RUN) / "status.json").read_text())["state"] == "finished"
-    assert {facts["state"] for facts in seen} == {"running", "finished"}
+    assert {facts["state"] for facts in once.seen} == {"running", "finished"}
     assert run.manifest["split"]["parts"]["test"] > 0
     assert run.manifest["device"].startswith("cpu")
 
 
-def test_the_best_epoch_reproduces_its_logged_validation_dice(phantoms):
+def test_the_best_epoch_reproduces_its_logged_validation_dice(finished):
     from core import prepared, weights
     from core.training.validation import validate
 
-    run = trained()
+    run = finished
     arrays = prepared.read_arrays(run.dataset)
     held_out = prepared.read_split(run.dataset, run.split).parts["validation"]
     rows = np.array([row for row, entry in enumerate(arrays.entries) if entry.case in held_out])
@@ -69,16 +101,13 @@ def test_the_best_epoch_reproduces_its_logged_validation_dice(phantoms):
     )
 
 
-def test_signals_mean_again_what_they_meant_once_a_training_has_ended(phantoms):
-    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
-    trained()
-    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+def test_signals_mean_again_what_they_meant_once_a_training_has_ended(once):
+    assert once.after == once.before
 
 
-def test_a_finished_run_is_never_overwritten(phantoms):
-    first = trained()
+def test_a_finished_run_is_never_overwritten(finished):
     before = (places.run(RUN) / "run.json").stat().st_mtime_ns
-    assert trained().weights_sha256 == first.weights_sha256
+    assert trained().weights_sha256 == finished.weights_sha256
     assert (places.run(RUN) / "run.json").stat().st_mtime_ns == before
 
 
@@ -92,14 +121,12 @@ def test_a_calibrated_run_says_its_temperature_and_keeps_its_dice(phantoms):
     assert run.validation["val_dice"] == pytest.approx(best["val_dice"], rel=1e-5)
 
 
-def test_other_settings_in_the_same_folder_are_refused_by_name(phantoms):
-    trained()
+def test_other_settings_in_the_same_folder_are_refused_by_name(finished):
     with pytest.raises(RunRefused, match="other settings"):
         trained(TrainConfig("phantom_busi", "unet", width=2, epochs=3, batch=4))
 
 
-def test_a_begun_run_is_not_continued_unasked(phantoms):
-    trained()
+def test_a_begun_run_is_not_continued_unasked(finished):
     for name in ("run.json", places.WEIGHTS):
         (places.run(RUN) / name).unlink()
     with pytest.raises(RunRefused, match="--resume"):
