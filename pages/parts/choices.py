@@ -75,6 +75,12 @@ def known_cards() -> list[DatasetCard]:
     return list(cards.values())
 
 
+def drawn_split(dataset: str) -> str:
+    """The split of a dataset that deals out single images or slices, as the study does; empty without one."""
+    splits = next((card.splits for card in known_cards() if card.name == dataset), ())
+    return next((name for name in splits if name.endswith(("-image", "-slice"))), "")
+
+
 def title(dataset: str) -> str:
     """A dataset's title, prepared here or not; its name when nothing else is known."""
     try:

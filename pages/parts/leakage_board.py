@@ -29,8 +29,14 @@ def pictures(stored: Any) -> None:
             "No network was trained under both protocols yet: over folds that keep near-duplicates together, and "
             "on a split of single images."
         )
-        for split in (f"{stored.dataset}-5fold-1", f"{stored.dataset}-image"):
-            st.code(f"python -m core train {stored.dataset} unet --split {split}", language="bash")
+        if drawn := choices.drawn_split(stored.dataset):
+            lines = (
+                "study {} --seeds 1",
+                f"train {{}} unet multiresunet dcunet --split {drawn}",
+                "evaluate {}",
+            )
+            commands = "\n".join(f"python -m core {line.format(stored.dataset)}" for line in lines)
+            st.code(commands, language="bash")
     st.caption("Such pairs are shown side by side in the lesson “What leakage does” on Teach.")
 
 

@@ -147,7 +147,7 @@ def leakage(stored: Any) -> None:
     if table.empty:
         st.info(
             "No network was trained under both protocols yet: by patient and by slice. "
-            f"`python -m core train {stored.dataset} unet --split {stored.dataset}-slice`"
+            f"`python -m core train {stored.dataset} unet --split {choices.drawn_split(stored.dataset)}`"
         )
         return
     titles = choices.networks()

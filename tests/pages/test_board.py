@@ -105,7 +105,9 @@ def test_without_both_protocols_the_leakage_tab_says_how_to_measure_it(board):
     text = said(board())
     assert "No network was trained under both protocols yet" in text
     assert "not of unseen cases" not in text
-    assert "python -m core train busi unet --split busi-image" in text
+    assert "python -m core train busi unet multiresunet dcunet --split busi-image" in text
+    phantoms = said(open_page("scoreboard", ds="phantom_busi"))
+    assert "python -m core train phantom_busi unet multiresunet dcunet --split busi-image" in phantoms
 
 
 def test_the_leakage_is_told_for_the_same_images_with_their_control(both, board):

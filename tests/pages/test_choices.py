@@ -27,3 +27,8 @@ def test_a_set_of_trainings_is_named_by_data_protocol_and_seed(name, dataset, sa
 
 def test_every_split_of_every_built_in_dataset_has_words():
     assert all(split in choices.PROTOCOLS for name in choices.BUILT_IN for split in read_card(name).splits)
+
+
+def test_the_split_of_single_images_or_slices_is_named_after_the_kind_of_data():
+    found = {name: choices.drawn_split(name) for name in ("phantom_busi", "phantom_lits", "nowhere")}
+    assert found == {"phantom_busi": "busi-image", "phantom_lits": "lits-slice", "nowhere": ""}
