@@ -54,6 +54,16 @@ LITS = """
 """
 
 
+def flags() -> None:
+    """What the orange chips over a case mean, and how each was found."""
+    st.caption(
+        "Found by rule when the data are prepared, not by eye. Flagged cases stay in, unless a line says otherwise."
+    )
+    st.table(
+        {words.plain(text): words.plain(found) for text, found in words.FLAGS.values()}, alt="Flags of a case"
+    )
+
+
 def data_cards() -> None:
     """One card per dataset that is known, prepared here or not."""
     prepared = {card.name: card for card in cached.datasets()}
@@ -108,16 +118,6 @@ def definitions() -> None:
     )
 
 
-def flags() -> None:
-    """What the orange chips over a case mean, and how each was found."""
-    st.caption(
-        "Found by rule when the data are prepared, not by eye. Flagged cases stay in, unless a line says otherwise."
-    )
-    st.table(
-        {words.plain(text): words.plain(found) for text, found in words.FLAGS.values()}, alt="Flags of a case"
-    )
-
-
 def keys() -> None:
     """The keys of the viewer, from its own list, and those of the pages."""
     st.caption(
@@ -142,6 +142,9 @@ with frame("About"):
     st.markdown(USE)
     st.subheader("Known limits", anchor=False)
     st.markdown(LIMITS)
+    # above every table: those take their room after a link has led here, and would push it off the screen
+    st.subheader("Flags of a case", anchor=words.FLAGS_ANCHOR)
+    flags()
     st.subheader("Data cards", anchor=False)
     data_cards()
     st.subheader("Model cards", anchor=False)
@@ -153,8 +156,6 @@ with frame("About"):
     st.markdown(LITS)
     st.subheader("Definitions", anchor=False)
     definitions()
-    st.subheader("Flags of a case", anchor=words.FLAGS_ANCHOR)
-    flags()
     st.subheader("Keys", anchor=False)
     keys()
     st.subheader("Licences", anchor=False)
