@@ -30,12 +30,12 @@ def pictures(stored: Any) -> None:
             "on a split of single images."
         )
         if drawn := choices.drawn_split(stored.dataset):
-            lines = (
-                "study {} --seeds 1",
-                f"train {{}} unet multiresunet dcunet --split {drawn}",
-                "evaluate {}",
+            name = stored.dataset
+            commands = (
+                f"python -m core study {name} --seeds 1\n"
+                f"python -m core train {name} unet multiresunet dcunet --split {drawn}\n"
+                f"python -m core evaluate {name}"
             )
-            commands = "\n".join(f"python -m core {line.format(stored.dataset)}" for line in lines)
             st.code(commands, language="bash")
     st.caption("Such pairs are shown side by side in the lesson “What leakage does” on Teach.")
 
@@ -57,16 +57,14 @@ def warning(stored: Any, runs: Mapping[str, str]) -> None:
 
 def same_images(stored: Any, rows: Sequence[Row]) -> None:
     """The chart and the table of paired rows."""
-    group, widths = (
-        stored.header["group"],
-        {str(stored.runs[run]["width"]) for row in rows for run in row["runs"]},
-    )
+    group = stored.header["group"]
+    widths = {stored.runs[run]["width"] for row in rows for run in row["runs"]}
     drawn = sorted({row["splits"][1] for row in rows})
     st.markdown(
         f"The study deals out single images at random, as `{', '.join(drawn)}` does: images of one "
         f"{words.plain(group)} then stand in training and in test. Each test image of that split was also scored "
         "by a network trained in the same way that saw none of its near-duplicates. "
-        f"Networks of width {' and '.join(sorted(widths, key=int))}."
+        f"Networks of width {' and '.join(map(str, sorted(widths)))}."
     )
     titles = choices.networks()
     columns = [
@@ -99,7 +97,6 @@ def paired_rows(rows: Sequence[Row], titles: Mapping[str, str]) -> pd.DataFrame:
     made = []
     for row in rows:
         unseen, drawn = (words.number(value) for value in row["values"])
-        known = row["low"] is not None
         made.append(
             {
                 "Network": titles.get(row["model"], row["model"]),
@@ -107,7 +104,7 @@ def paired_rows(rows: Sequence[Row], titles: Mapping[str, str]) -> pd.DataFrame:
                 "Unseen": unseen,
                 "Single images dealt out": drawn,
                 "Difference": f"{row['difference']:+.3f}",
-                "95 % interval": f"{row['low']:+.3f} to {row['high']:+.3f}" if known else "no interval",
+                "95 % interval": tables.signed_interval(row),
                 "n": f"{row['n'][0]} images, {row['n_groups']} groups",
                 "Note": row["note"],
             }

@@ -155,7 +155,6 @@ def comparison_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
     rows = []
     for row in stored.summary["comparisons"]:
         if row["a"] in runs and row["b"] in runs:
-            interval = "no interval" if row["low"] is None else f"{row['low']:+.3f} to {row['high']:+.3f}"
             p = "not given" if row["p_holm"] is None else f"{row['p_holm']:.3f}"
             rows.append(
                 {
@@ -163,7 +162,7 @@ def comparison_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
                     "Difference of Dice": words.UNDEFINED
                     if row["difference"] is None
                     else f"{row['difference']:+.3f}",
-                    "95 % interval": interval,
+                    "95 % interval": signed_interval(row),
                     "p (Wilcoxon, Holm)": "1 (identical)" if row["note"] == "identical" else p,
                     f"{row['n_unit'].capitalize()} won / tied / lost": " / ".join(
                         words.percent(row[k]) if row[k] is not None else words.UNDEFINED
@@ -174,6 +173,11 @@ def comparison_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def signed_interval(row: Row) -> str:
+    """The 95 % interval of a difference, or that there is none."""
+    return "no interval" if row["low"] is None else f"{row['low']:+.3f} to {row['high']:+.3f}"
 
 
 def per_case(stored: Any, runs: Mapping[str, str], name: str, metric: str) -> dict[str, dict[str, float]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from tests.browser.test_viewer_browser import CONTRAST, PICTURES, focus, pixels,
 APP = Path(__file__).with_name("viewer_app.py")
 OUTPUT = Path(__file__).parents[1] / "output"
 FIRST, LAST, START = 30, 229, 95
-SETTLED = 250  # ms without a change until the view is reported
 
 SCRUB = """async (steps) => {
   const root = [...document.querySelectorAll("*")].map((e) => e.shadowRoot)
@@ -23,8 +21,6 @@ SCRUB = """async (steps) => {
   const canvas = root.querySelectorAll("canvas[role=img]")[1];
   const press = (key) => canvas.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, composed: true }));
   const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
-  press("Home");
-  await frame();
   const spent = [];
   for (let step = 0; step < steps; step += 1) {
     press("ArrowDown");
@@ -134,20 +130,12 @@ def test_scrubbing_sends_nothing_settling_sends_one_message_and_the_page_does_no
     page = view()
     page.seen.received.clear()
     focus(page)
-    page.evaluate("""() => {
-        window.turned = [];
-        addEventListener("keydown", () => window.turned.push(performance.now()), true);
-    }""")
-    for _ in range(40):  # without a rest, unless the machine is so busy that it makes one
-        page.keyboard.press("ArrowDown")
-    turned = page.evaluate("[...window.turned, performance.now()]")
-    rests = sum(later - sooner >= SETTLED for sooner, later in pairwise(turned))
-    assert len(turned) == 41
-    assert len(page.seen.sent) <= rests
+    page.evaluate(SCRUB, 40)  # from within the page: what comes between two keys is a redraw, not this test
+    assert page.seen.sent == []
     settle(page, f"k={START + 40}")
-    assert 1 <= len(page.seen.sent) <= 1 + rests
+    assert len(page.seen.sent) == 1
     page.wait_for_timeout(1000)
-    assert sum(page.seen.received) < 4000 * (1 + rests)
+    assert sum(page.seen.received) < 4000
     assert page.get_by_text("runs of the page: 1").count() == 1
     assert slice_number(page) == START + 40
     told = page.locator("[data-testid=stJson]").first.inner_text()
@@ -161,6 +149,7 @@ def test_redraws_of_200_slices_are_measured(view):
     for key, mode in (("o", "outline"), ("f", "fill"), ("e", "error"), ("b", "probability")):
         press(page, key)
         for turn in ("first", "again"):
+            press(page, "Home")
             spent = np.array(page.evaluate(SCRUB, 199))
             assert slice_number(page) == LAST
             assert np.isfinite(spent).all()
