@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core import catalogues, settings
+from core.records import Run
 
 
 def list_all(chosen: argparse.Namespace) -> None:
@@ -34,9 +35,15 @@ def list_all(chosen: argparse.Namespace) -> None:
             print(f"  {name:14} {prepared.read_card(name).title} (prepared, external test set)")
     print("runs")
     for run in runs.list_runs(scores_only=True):
-        dice = _score(run.validation.get("val_dice"))
-        state = run.problem or f"width {run.width}, epoch {run.best_epoch}, validation Dice {dice}"
-        print(f"  {run.name:28} {state}")
+        print(f"  {run.name:30} {_state(run)}")
+
+
+def _state(run: Run) -> str:
+    if run.problem and not run.is_scores_only:
+        return run.problem
+    dice = _score(run.validation.get("val_dice"))
+    kept = "; scores kept, weights not" if run.is_scores_only else ""
+    return f"width {run.width}, epoch {run.best_epoch}, validation Dice {dice}{kept}"
 
 
 def _score(value: float | None) -> str:

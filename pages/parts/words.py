@@ -60,8 +60,13 @@ def percent(share: float) -> str:
 
 
 def thousands(value: float) -> str:
-    """A whole number, thousands apart by a narrow space; a small one with a digit behind the point."""
-    return f"{value:.1f}" if 0 < value < 10 else f"{value:,.0f}".replace(",", "\u202f")
+    """A whole number, thousands apart by a narrow space; a small one with a digit behind the point.
+
+    A half is rounded up, as the viewer does: the same area reads the same above and below its picture.
+    """
+    if 0 < value < 10:
+        return f"{value:.1f}"
+    return f"{math.floor(value + 0.5):,}".replace(",", "\u202f")
 
 
 def signed_percent(value: float) -> str:

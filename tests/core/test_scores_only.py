@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 
 import pytest
 
-from core import places, prepared, results, runs, scores_only
+from core import places, prepared, results, runs, scores_only, verbs
 from core.errors import DataMissing, RunMissing, RunRefused
 from core.evaluate import evaluate
 from tests.pages import small
@@ -32,6 +33,17 @@ def test_the_weights_go_the_scores_stay_and_a_second_time_does_nothing(scored):
         runs.read_run(RUN)
     evaluate("phantom_busi")  # everything that is known is stored: nothing is computed
     assert results.read_results("phantom_busi").scores == before.scores
+
+
+def test_the_list_of_runs_says_whose_weights_are_not_kept(scored, capsys):
+    scores_only.drop_weights(RUN)
+    verbs.list_all(argparse.Namespace())
+    marked = {
+        line.split()[0]: line for line in capsys.readouterr().out.splitlines() if "validation Dice" in line
+    }
+    assert marked[RUN].endswith("; scores kept, weights not")
+    assert "not" not in marked["phantom_busi-dcunet-0"]
+    assert len(marked) == 3
 
 
 def test_a_run_that_is_not_scored_with_these_weights_keeps_them(scored):

@@ -100,6 +100,14 @@ def test_thousands_are_apart_and_never_break_from_their_unit():
     assert words.pixels(12345) == "12\u202f345\u00a0px"
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (9.96, "10.0"), (256.5, "257"), (257.5, "258"), (256.49, "256"), (4756.5, "4\u202f757")],
+)
+def test_an_area_of_a_half_is_rounded_up_as_in_the_viewer(value, text):
+    assert words.thousands(value) == text
+
+
 def test_without_a_lesion_there_is_no_dice_but_words():
     both = overlap.scores(EMPTY, EMPTY, ("background", "tumour"))["tumour"]
     alarm = overlap.scores(EMPTY, REFERENCE, ("background", "tumour"))["tumour"]
