@@ -216,6 +216,10 @@ def _add(tally: Tally, card: DatasetCard, opened: Opened, predicted: Predicted) 
         key, values = (name, class_name), overlap.class_values(class_name, card.classes)
         before = tally.liver_bearing.get(key, Counts(0, 0, 0, 0))
         tally.liver_bearing[key] = before + overlap.counts_of(small, values)
+        tally.by_slice.setdefault(key, {})[case] = {
+            opened.volume.indices[at]: overlap.counts_of(table, values)
+            for at, table in zip(predicted.positions, native, strict=True)
+        }
     matched = None if predicted.plan.by_slice else volume_rows.match(card, opened, predicted)
     if matched is not None:
         tally.lesions[name, case] = matched

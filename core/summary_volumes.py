@@ -9,7 +9,7 @@ from typing import Any
 from core import runs, summary, summary_calibration
 from core.cards import DatasetCard
 from core.columns import Column, about, columns_of, compared, facts, over_folds, over_seeds
-from core.metrics import conventions, statistics, tables, volume_tables
+from core.metrics import conventions, leakage, statistics, tables, volume_tables
 from core.metrics.conventions import Multiclass
 from core.metrics.lesions import Lesions
 from core.metrics.overlap import Counts
@@ -81,7 +81,7 @@ def summarise(
             card, whole, tally.calibrated, CALIBRATED_ON, volume_tables.VOLUMES, PATIENTS
         ),
         "lesion_sizes": sizes,
-        "leakage": _leakage(card, each, copied),
+        "leakage": _leakage(card, each, copied, tally),
         "copy_nearest": copied,
         "seeds": over_seeds(card, whole, records),
         "folds": over_folds(card, whole, records),
@@ -146,9 +146,12 @@ def _run(card: DatasetCard, one: _Scored) -> dict[str, Any]:
 
 
 def _leakage(
-    card: DatasetCard, each: Sequence[_Scored], copied: Mapping[str, Mapping[str, float]]
+    card: DatasetCard, each: Sequence[_Scored], copied: Mapping[str, Mapping[str, float]], tally: Tally
 ) -> list[dict[str, Any]]:
-    """Each network by patient (over folds where there are) and by slice; ``settings`` that differ are named."""
+    """Each network by patient (over folds where there are) and by slice; ``settings`` that differ are named.
+
+    ``same_slices``: the two on the slices that both are tested on, or None; see ``core.metrics.leakage``.
+    """
     made = []
     for one in (one for one in each if one.by_slice):
         run = one.plans[0].run
@@ -166,8 +169,20 @@ def _leakage(
             sides = [(x.name, x.split, x.liver_bearing, x.multiclass.slices) for x in (first, one)]
             unlike = runs.unlike(first.plans[0].run, run)
             rows = volume_tables.leakage(run.model, sides, copied.get(one.split))
-            made += [row | {"settings": unlike} for row in rows]
+            made += [
+                row | {"settings": unlike, "same_slices": _same_slices(first, one, row["class"], tally)}
+                for row in rows
+            ]
     return made
+
+
+def _same_slices(first: _Scored, other: _Scored, class_name: str, tally: Tally) -> dict[str, Any] | None:
+    unseen, drawn = (
+        {case: found for run in one.trainings for case, found in tally.by_slice[run, class_name].items()}
+        for one in (first, other)
+    )
+    groups = {row["case"]: row["group"] for row in first.rows[class_name]}
+    return leakage.same_slices(unseen, drawn, groups)
 
 
 def _paper(card: DatasetCard, each: Sequence[_Scored], records: Sequence[Row]) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class Tally:
     multiclass     by run, for ``paper-multiclass``: its test slices that have liver
     liver_bearing  by (run, class), counts on the 128 grid over the same slices
     calibrated     by (run, class), the pixels of whole volumes by probability
+    by_slice       by (run, class), then by volume and slice number, counts on the scan's own grid
     """
 
     scores: list[Row] = field(default_factory=list)
@@ -70,6 +71,7 @@ class Tally:
     multiclass: dict[str, Multiclass] = field(default_factory=dict)
     liver_bearing: dict[tuple[str, str], Counts] = field(default_factory=dict)
     calibrated: dict[tuple[str, str], Bins] = field(default_factory=dict)
+    by_slice: dict[tuple[str, str], dict[str, dict[int, Counts]]] = field(default_factory=dict)
 
 
 def mask_of(labels: np.ndarray, class_name: str, classes: Sequence[str]) -> np.ndarray:

@@ -22,7 +22,7 @@ def pictures(stored: Any) -> None:
     if paired:
         same_images(stored, paired)
     elif found:
-        st.table(unpaired_rows(found), alt="Dice of each network under both splits")
+        st.table(unpaired_rows(stored, found), alt="Dice of each network under both splits")
         st.caption("Different test images: a difference of two figures, no paired comparison.")
     else:
         st.info(
@@ -66,18 +66,17 @@ def same_images(stored: Any, rows: Sequence[Row]) -> None:
         "by a network trained in the same way that saw none of its near-duplicates. "
         f"Networks of width {' and '.join(map(str, sorted(widths)))}."
     )
-    titles = choices.networks()
+    named = list(zip(networks(stored, rows), rows, strict=True))
     columns = [
-        (model, titles.get(model, model), [_dot(row) for row in rows if row["model"] == model])
-        for model in dict.fromkeys(row["model"] for row in rows)
+        (own[0]["model"], name, [_dot(row) for row in own])
+        for name in dict.fromkeys(name for name, _ in named)
+        if (own := [row for other, row in named if other == name])
     ]
     st.plotly_chart(
         figures.dots(columns, "What it adds to the Dice of the same images", "Dice added", zero=True),
         alt="Dice added with 95 % intervals, by whether a near-duplicate was in training",
     )
-    st.table(
-        paired_rows(rows, titles), alt="Dice of the same images unseen and under the split of single images"
-    )
+    st.table(paired_rows(named), alt="Dice of the same images unseen and under the split of single images")
     st.caption(
         f"Images with a lesion; means and 95 % intervals over groups ({words.plain(group)}). Images without a "
         "near-duplicate in training are the control: what differs there is not memory but the other training set "
@@ -92,18 +91,29 @@ def _dot(row: Row) -> Dot:
     return Dot(row["images"], row["difference"], low, high)
 
 
-def paired_rows(rows: Sequence[Row], titles: Mapping[str, str]) -> pd.DataFrame:
+def networks(stored: Any, rows: Sequence[Row]) -> list[str]:
+    """The network of each row by its title; its width and seed too where rows differ in them."""
+    titles = choices.networks()
+    own = [stored.runs[row["runs"][1]] for row in rows]
+    apart = [key for key in ("width", "seed") if len({run[key] for run in own}) > 1]
+    return [
+        ", ".join([titles.get(run["model"], run["model"]), *(f"{key} {run[key]}" for key in apart)])
+        for run in own
+    ]
+
+
+def paired_rows(named: Sequence[tuple[str, Row]]) -> pd.DataFrame:
     """A line per network and kind of test image."""
     made = []
-    for row in rows:
+    for name, row in named:
         unseen, drawn = (words.number(value) for value in row["values"])
         made.append(
             {
-                "Network": titles.get(row["model"], row["model"]),
+                "Network": name,
                 "Test images": row["images"],
                 "Unseen": unseen,
                 "Single images dealt out": drawn,
-                "Difference": f"{row['difference']:+.3f}",
+                "Difference": tables.difference(row["difference"]),
                 "95 % interval": tables.signed_interval(row),
                 "n": f"{row['n'][0]} images, {row['n_groups']} groups",
                 "Note": row["note"],
@@ -112,12 +122,11 @@ def paired_rows(rows: Sequence[Row], titles: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(made).set_index("Network")
 
 
-def unpaired_rows(rows: Sequence[Row]) -> pd.DataFrame:
+def unpaired_rows(stored: Any, rows: Sequence[Row]) -> pd.DataFrame:
     """A line per network: its own test part under either split."""
-    titles = choices.networks()
     made = [
         {
-            "Network": titles.get(row["model"], row["model"]),
+            "Network": name,
             "Class": row["class"],
             **{
                 title: f"{words.number(value)} (n = {n})"
@@ -125,8 +134,8 @@ def unpaired_rows(rows: Sequence[Row]) -> pd.DataFrame:
                     ("Unseen groups", "Drawn at random"), row["values"], row["n"], strict=True
                 )
             },
-            "Difference": words.UNDEFINED if row["difference"] is None else words.signed(row["difference"]),
+            "Difference": tables.difference(row["difference"]),
         }
-        for row in rows
+        for name, row in zip(networks(stored, rows), rows, strict=True)
     ]
     return pd.DataFrame(made).set_index("Network")

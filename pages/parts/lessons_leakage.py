@@ -197,7 +197,7 @@ def scores(choice: Choice | None) -> None:
     if paired:
         leakage_board.same_images(stored, paired)
         return
-    st.table(leakage_board.unpaired_rows(rows), alt="Dice of each network under both splits")
+    st.table(leakage_board.unpaired_rows(stored, rows), alt="Dice of each network under both splits")
     st.caption("Different test parts: a difference of two figures, no paired comparison.")
 
 

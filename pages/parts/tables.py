@@ -175,6 +175,11 @@ def comparison_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def difference(value: float | None) -> str:
+    """A difference of two scores with its sign, none before a zero; ``n/a`` where undefined."""
+    return words.UNDEFINED if value is None else f"{round(value, 3) + 0.0:+.3f}"
+
+
 def signed_interval(row: Row) -> str:
     """The 95 % interval of a difference, or that there is none."""
     return "no interval" if row["low"] is None else f"{row['low']:+.3f} to {row['high']:+.3f}"

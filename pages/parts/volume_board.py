@@ -150,8 +150,6 @@ def leakage(stored: Any) -> None:
             f"`python -m core train {stored.dataset} unet --split {choices.drawn_split(stored.dataset)}`"
         )
         return
-    titles = choices.networks()
-    table["Network"] = [titles.get(model, model) for model in table["Network"]]
     help_ = {
         "Unseen patients": "trained and tested by patient: no slice of a test patient was in training",
         "Random slices": "trained and tested on random slices: neighbours of a test slice were in training",
@@ -164,6 +162,7 @@ def leakage(stored: Any) -> None:
         "Pooled Dice over the test slices that have liver, on the 128 × 128 grid. n counts slices, which are not "
         "independent: no interval and no test. Read a score from random slices as one of known patients."
     )
+    same_slices(stored)
     checks.leakage_section(stored)
     settings = {text for row in stored.summary["leakage"] for text in row["settings"]}
     if settings:
@@ -171,6 +170,22 @@ def leakage(stored: Any) -> None:
             "Not trained alike in every setting, which may be part of the difference (unseen patients, random "
             f"slices): {words.plain('; '.join(sorted(settings)))}."
         )
+
+
+def same_slices(stored: Any) -> None:
+    """The two protocols on the very same slices: what the first table cannot tell apart."""
+    table = volume_tables.same_slices(stored)
+    if table.empty:
+        return
+    st.markdown(
+        "**The same slices, by a network that saw nothing of their patient and by one that saw other slices of it**"
+    )
+    st.table(table.set_index("Network"), alt="Dice of the same slices under both protocols")
+    st.caption(
+        "Test slices of both splits, on the scan's own grid; Dice pooled within a volume, then averaged over "
+        "volumes and patients. “Of single volumes” are the lowest and the highest difference of a volume, no "
+        "interval: volumes of one patient say nothing about other patients. An interval needs five patients."
+    )
 
 
 def every_volume(stored: Any, runs: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pages.parts import tables, words
+from pages.parts import leakage_board, tables, words
 from pages.parts.tables import trainings
 
 Row = Mapping[str, Any]
@@ -207,19 +207,41 @@ def false_alarms(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFram
 
 def leakage(stored: Any) -> pd.DataFrame:
     """The same network tested on unseen patients and on random slices, and the outline copied without any."""
-    rows = []
-    for row in stored.summary["leakage"]:
+    rows, found = [], stored.summary["leakage"]
+    for name, row in zip(leakage_board.networks(stored, found), found, strict=True):
         first, second = (words.number(value) for value in row["values"])
         rows.append(
             {
-                "Network": row["model"],
+                "Network": name,
                 "Class": row["class"],
                 "Unseen patients": f"{first} (n = {row['n'][0]})",
                 "Random slices": f"{second} (n = {row['n'][1]})",
-                "Difference": words.UNDEFINED
-                if row["difference"] is None
-                else f"{round(row['difference'], 3) + 0.0:+.3f}",  # no minus before a zero
+                "Difference": tables.difference(row["difference"]),
                 "Copied outline, no network": words.number(row["copy_nearest"]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def same_slices(stored: Any) -> pd.DataFrame:
+    """The same test slices by a network that saw nothing of the patient and by one that saw slices beside them."""
+    found = [row for row in stored.summary["leakage"] if row.get("same_slices")]  # not in older results
+    rows = []
+    for name, row in zip(leakage_board.networks(stored, found), found, strict=True):
+        same = row["same_slices"]
+        unseen, known = (words.number(value) for value in same["values"])
+        low, high = same["volumes"]
+        patients = f"{same['n_groups']} patient{'' if same['n_groups'] == 1 else 's'}"
+        rows.append(
+            {
+                "Network": name,
+                "Class": row["class"],
+                "Patient unseen": unseen,
+                "Other slices seen": known,
+                "Difference": tables.difference(same["difference"]),
+                "Of single volumes": f"{tables.difference(low)} to {tables.difference(high)}",
+                "95 % interval": tables.signed_interval(same),
+                "n": f"{same['n']} slices, {same['n_volumes']} volumes, {patients}",
             }
         )
     return pd.DataFrame(rows)

@@ -266,6 +266,22 @@ def test_the_leakage_panel_has_both_protocols_and_the_copied_outline():
     assert row["settings"] == []
 
 
+def test_both_protocols_are_compared_on_the_very_same_slices():
+    def drawn(run, slices):
+        return predictions(run.replace("dcunet", "unet") if run.endswith("slice") else run, slices)
+
+    evaluate(predict=drawn)
+    found = results.read_results("toy").summary["leakage"]
+    same = one(found, model="dcunet", **{"class": "tumour"})["same_slices"]
+    assert same["values"] == pytest.approx([0.6, 1.0])
+    assert same["difference"] == pytest.approx(0.4)
+    assert same["volumes"] == pytest.approx([0.4, 0.4])
+    assert (same["n"], same["n_volumes"], same["n_groups"]) == (2, 2, 2)  # volume-4 has no tumour
+    assert (same["low"], same["high"], same["note"]) == (None, None, "n < 5: points only")
+    liver = one(found, model="dcunet", **{"class": "liver"})["same_slices"]
+    assert (liver["n"], liver["n_volumes"]) == (3, 3)
+
+
 def test_the_papers_table_3_is_beside_our_figures_and_not_claimed_for_other_data():
     evaluate()
     paper = results.read_results("toy").summary["paper"]

@@ -127,6 +127,21 @@ def test_the_leakage_is_told_for_the_same_images_with_their_control(both, board)
     assert "10 of the test images with a lesion have a near-duplicate in training" in text
 
 
+@pytest.mark.parametrize(
+    ("width", "seed", "names"),
+    [
+        (8, 0, ["U-Net", "U-Net"]),
+        (8, 1, ["U-Net, seed 0", "U-Net, seed 1"]),
+        (16, 1, ["U-Net, width 8, seed 0", "U-Net, width 16, seed 1"]),
+    ],
+)
+def test_a_network_trained_twice_is_told_apart_by_what_differs(width, seed, names):
+    first, second = {"model": "unet", "width": 8, "seed": 0}, {"model": "unet", "width": width, "seed": seed}
+    stored = SimpleNamespace(runs={"folds": first, "one": first, "two": second})
+    rows = [{"model": "unet", "runs": ["folds", name]} for name in ("one", "two")]
+    assert leakage_board.networks(stored, rows) == names
+
+
 def test_different_test_images_are_said_to_be_no_paired_comparison(both, board):
     row = leak("all", 0.1, None, 4) | {"paired": False, "splits": ["busi-group", "busi-image"], "n": [57, 56]}
     change_summary(both, lambda summary: summary["leakage"].append(row))

@@ -138,6 +138,17 @@ def test_the_leakage_has_both_protocols_and_the_copied_outline(board):
     assert "Unseen patients" in text
 
 
+def test_the_same_slices_stand_side_by_side_under_both_protocols(board):
+    page = board()
+    (table,) = [found.value for found in page.table if "Patient unseen" in found.value.columns]
+    liver = table[table["Class"] == "liver"]  # a tumour need not be on a shared slice
+    assert list(liver.index) == ["U-Net", "MultiResUNet", "DC-UNet"]
+    assert set(table["95 % interval"]) == {"no interval"}
+    assert set(table["Difference"]) == {"+0.000"}  # the same stand-in network under either name
+    assert all(re.fullmatch(r"\d+ slices, \d volumes, \d patients?", text) for text in table["n"])
+    assert "volumes of one patient say nothing about other patients" in said(page)
+
+
 def test_the_leakage_names_the_settings_in_which_the_trainings_differ(board):
     assert "slices): epochs 4 and 99." in said(board())
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core.metrics import leakage
+from core.metrics.overlap import Counts
 
 
 def slices(*widths):
@@ -81,3 +82,49 @@ def test_an_image_undefined_for_either_is_left_out_and_an_empty_row_is_nan():
     assert found["all"]["n"] == [1, 1]
     assert np.isnan(found["without one"]["difference"])
     assert np.isnan(found["without one"]["values"]).all()
+
+
+def counts(tp: int, fp: int, fn: int) -> Counts:
+    return Counts(tp, fp, fn, 100 - tp - fp - fn)
+
+
+def test_the_same_slices_are_pooled_by_volume_and_averaged_by_patient():
+    unseen = {
+        "a": {
+            1: counts(1, 1, 1),
+            2: counts(3, 1, 1),
+            9: counts(0, 50, 50),
+        },  # 9 is not in the other's test part
+        "b": {1: counts(0, 0, 10)},
+        "c": {4: counts(5, 0, 0)},
+    }
+    drawn = {
+        "a": {1: counts(2, 0, 0), 2: counts(4, 0, 0)},
+        "b": {1: counts(10, 0, 0)},
+        "c": {4: counts(5, 5, 0)},
+    }
+    found = leakage.same_slices(unseen, drawn, {"a": "p", "b": "p", "c": "q"})
+    assert found["values"] == pytest.approx([((8 / 12 + 0) / 2 + 1) / 2, (1 + 10 / 15) / 2])
+    assert found["volumes"] == pytest.approx([10 / 15 - 1, 1])
+    assert found["difference"] == pytest.approx(((4 / 12 + 1) / 2 + 10 / 15 - 1) / 2)
+    assert (found["n"], found["n_volumes"], found["n_groups"], found["note"]) == (
+        4,
+        3,
+        2,
+        "n < 5: points only",
+    )
+    assert np.isnan(found["low"])
+
+
+def test_five_patients_give_an_interval_of_the_same_slices():
+    unseen = {name: {0: counts(5 + at, 5, 5)} for at, name in enumerate("abcdef")}
+    drawn = {name: {0: counts(9, 1, 1)} for name in "abcdef"}
+    found = leakage.same_slices(unseen, drawn, {name: name for name in "abcdef"})
+    assert found["volumes"][0] < found["low"] < found["difference"] < found["high"] < found["volumes"][1]
+
+
+def test_without_a_slice_in_common_or_without_the_class_there_is_nothing_to_compare():
+    there, absent = counts(5, 0, 0), counts(0, 3, 0)
+    assert leakage.same_slices({"a": {1: there}}, {"b": {1: there}}, {"a": "a"}) is None
+    assert leakage.same_slices({"a": {1: there}}, {"a": {2: there}}, {"a": "a"}) is None
+    assert leakage.same_slices({"a": {1: absent}}, {"a": {1: absent}}, {"a": "a"}) is None
