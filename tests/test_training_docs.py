@@ -38,6 +38,22 @@ def test_what_near_duplicates_are_worth_is_what_the_scoreboard_shows():
         assert line.endswith(f"| {' | '.join(cells)} |")
 
 
+def test_what_neighbouring_slices_are_worth_is_what_the_scoreboard_shows():
+    summary = json.loads((ROOT / "artifacts" / "results" / "lits" / "summary.json").read_text())
+    text = (DOCS / "training.md").read_text("utf-8")
+    for name in ("liver", "tumour"):
+        found = {row["model"]: row["same_slices"] for row in summary["leakage"] if row["class"] == name}
+        own = [found[model] for model in ("unet", "multiresunet", "dcunet")]
+        assert {(one["n"], one["n_volumes"], one["n_groups"], one["low"]) for one in own} == {
+            (95, 5, 1, None)
+        }
+        for side, said in enumerate(("patient unseen", "other slices of the volume seen")):
+            cells = [f"{one['values'][side]:.3f}" for one in own]
+            assert f"| {name}, {said} | {' | '.join(cells)} |" in text
+        added = ["{:+.3f} ({:+.3f} to {:+.3f})".format(one["difference"], *one["volumes"]) for one in own]
+        assert f"| {name}, added | {' | '.join(added)} |" in text
+
+
 def test_a_cell_without_a_number_is_empty_and_a_tiny_p_is_a_limit():
     row = {"choice": "x", "dice": "0.5", "dice_low": "0.4", "dice_high": "0.6", "change": "", "p": "0.0001"}
     row |= {"change_low": "", "change_high": "", "false_alarms": "0.25", "bce": ""}
