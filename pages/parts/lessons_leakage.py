@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core import DataMissing, DatasetCard, Neighbour, nearest_training_slices, studied_cases
-from pages.parts import cached, leakage_board, lessons_scene
+from pages.parts import cached, leakage_board, lessons_scene, volume_board
 from pages.parts.choices import Choice
 from pages.parts.lessons import Lesson, Question, Step
 from pages.parts.words import number, plain, signed
@@ -199,6 +199,7 @@ def scores(choice: Choice | None) -> None:
         return
     st.table(leakage_board.unpaired_rows(stored, rows), alt="Dice of each network under both splits")
     st.caption("Different test parts: a difference of two figures, no paired comparison.")
+    volume_board.same_slices(stored)
 
 
 LESSON = Lesson(

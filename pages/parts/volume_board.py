@@ -162,8 +162,8 @@ def leakage(stored: Any) -> None:
         "Pooled Dice over the test slices that have liver, on the 128 × 128 grid. n counts slices, which are not "
         "independent: no interval and no test. Read a score from random slices as one of known patients."
     )
-    same_slices(stored)
     checks.leakage_section(stored)
+    same_slices(stored)
     settings = {text for row in stored.summary["leakage"] for text in row["settings"]}
     if settings:
         st.caption(

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from core import places
 from pages.parts import volume_tables
@@ -147,6 +148,20 @@ def test_the_same_slices_stand_side_by_side_under_both_protocols(board):
     assert set(table["Difference"]) == {"+0.000"}  # the same stand-in network under either name
     assert all(re.fullmatch(r"\d+ slices, \d volumes, \d patients?", text) for text in table["n"])
     assert "volumes of one patient say nothing about other patients" in said(page)
+
+
+def test_the_lesson_on_leakage_shows_the_same_slices_too(board):
+    def step():
+        from types import SimpleNamespace
+
+        from core.prepared import read_card
+        from pages.parts import lessons_leakage
+
+        lessons_leakage.scores(SimpleNamespace(card=read_card("lits")))
+
+    page = AppTest.from_function(step).run(timeout=60)
+    assert not page.exception
+    assert ["Patient unseen" in found.value.columns for found in page.table] == [False, True]
 
 
 def test_the_leakage_names_the_settings_in_which_the_trainings_differ(board):
