@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import keras
 
-from core import runs, weights
+from core import places, runs, weights
 from core.errors import RunRefused
 from core.training.config import TrainConfig
 
@@ -28,11 +30,18 @@ def begin(network: keras.Model, config: TrainConfig) -> dict[str, str]:
     if found is None:
         raise RunRefused(
             f"There is no run of {config.model} at width {config.width} on {config.pretrained!r} to begin with. "
-            f"Train it first (python -m core train {config.pretrained} {config.model} --width {config.width}), "
-            "choose the width of a run that there is, or leave --pretrained out."
+            f"Train it first (python -m core train {config.pretrained} {config.model} --width {config.width}"
+            f"{_free_seed(config)}), choose the width of a run that there is, or leave --pretrained out."
         )
     _adopt(network, weights.load(found), found.name)
     return {"run": found.name, "weights_sha256": found.weights_sha256}
+
+
+def _free_seed(config: TrainConfig) -> str:
+    """The seed to name where the run of seed 0 is there already, at another width."""
+    names = (runs.run_name(config.pretrained, config.model, seed) for seed in itertools.count())
+    seed = next(at for at, name in enumerate(names) if not places.run(name).exists())
+    return f" --seed {seed}" if seed else ""
 
 
 def _adopt(network: keras.Model, learned: keras.Model, name: str) -> None:

@@ -97,8 +97,8 @@ def test_a_resumed_training_needs_the_other_run_no_more_and_still_names_it(sourc
     ("changes", "said"),
     [
         ({"dataset": "phantom_busi"}, "cannot begin with a run on phantom_busi"),
-        ({"width": 3}, r"no run of unet at width 3 on 'phantom_busi'.*--width 3"),
-        ({"model": "dcunet", "width": 4}, "no run of dcunet at width 4"),
+        ({"width": 3}, r"no run of unet at width 3 on 'phantom_busi'.*--width 3 --seed 1\)"),
+        ({"model": "dcunet", "width": 4}, r"no run of dcunet at width 4.*--width 4\)"),
         ({"pretrained": "elsewhere"}, "'elsewhere'"),
         ({"batch_norm": False}, "other layers"),
     ],
