@@ -59,6 +59,11 @@ def wait_for_epoch(number: int, seconds: int = 300) -> None:
         time.sleep(0.2)
 
 
+def stop_of_training(page):
+    """The page's own button: while a script runs, Streamlit shows one of the same name in the header."""
+    return page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Stop", exact=True)
+
+
 def test_a_training_is_started_stopped_resumed_found_again_killed_and_resumed(begun, open_page):
     server, servers = begun
     page = open_page(server())
@@ -66,19 +71,19 @@ def test_a_training_is_started_stopped_resumed_found_again_killed_and_resumed(be
     for label, value in {"Width": 2, "Epochs": 400, "Seed": 7, "Batch": 4}.items():
         fill(page, label, value)
     page.get_by_role("button", name="Start the training").click()
-    page.get_by_role("button", name="Stop", exact=True).wait_for(timeout=PATIENCE_MS)
+    stop_of_training(page).wait_for(timeout=PATIENCE_MS)
     page.get_by_role("button", name=f"Wait: {RUN} is under way").wait_for()
     page.get_by_text(FURTHER).first.wait_for(timeout=PATIENCE_MS)
     first = jobs.read_job(RUN).facts["pid"]
 
-    page.get_by_role("button", name="Stop", exact=True).click()
+    stop_of_training(page).click()
     page.get_by_text(KEPT).wait_for(timeout=PATIENCE_MS)
     assert not runs.is_held(RUN)
     kept = len(runs.read_history(RUN))
     assert kept >= 1
 
     page.get_by_role("button", name="Resume").click()
-    page.get_by_role("button", name="Stop", exact=True).wait_for(timeout=PATIENCE_MS)
+    stop_of_training(page).wait_for(timeout=PATIENCE_MS)
     wait_for_epoch(kept + 1)
     second = jobs.read_job(RUN).facts["pid"]
     assert second != first
@@ -88,7 +93,7 @@ def test_a_training_is_started_stopped_resumed_found_again_killed_and_resumed(be
     page.close()
     assert jobs.read_job(RUN).is_under_way
     page = open_page(server())
-    page.get_by_role("button", name="Stop", exact=True).wait_for(timeout=PATIENCE_MS)
+    stop_of_training(page).wait_for(timeout=PATIENCE_MS)
     page.get_by_text("of 400, step").first.wait_for(timeout=PATIENCE_MS)
     assert jobs.read_job(RUN).facts["pid"] == second
 
@@ -97,11 +102,11 @@ def test_a_training_is_started_stopped_resumed_found_again_killed_and_resumed(be
     assert not (places.run(RUN) / "run.json").exists()
     kept = len(runs.read_history(RUN))
     page.get_by_role("button", name="Resume").click()
-    page.get_by_role("button", name="Stop", exact=True).wait_for(timeout=PATIENCE_MS)
+    stop_of_training(page).wait_for(timeout=PATIENCE_MS)
     wait_for_epoch(kept + 1)
     rows = [int(row["epoch"]) for row in runs.read_history(RUN)]
     assert rows == list(range(1, len(rows) + 1))
-    page.get_by_role("button", name="Stop", exact=True).click()
+    stop_of_training(page).click()
     page.get_by_text(KEPT).wait_for(timeout=PATIENCE_MS)
     assert [
         error for error in page.seen.errors if "404" not in error
