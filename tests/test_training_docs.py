@@ -38,6 +38,29 @@ def test_what_near_duplicates_are_worth_is_what_the_scoreboard_shows():
         assert line.endswith(f"| {' | '.join(cells)} |")
 
 
+def test_the_table_of_the_shipped_runs_is_what_the_scoreboard_shows():
+    summary = json.loads((ROOT / "artifacts" / "results" / "busi" / "summary.json").read_text())
+    text = (DOCS / "training.md").read_text("utf-8")
+    cells: dict[str, list[str]] = {}
+    for run in ablation.SHIPPED:
+        manifest = json.loads((ROOT / "artifacts" / "runs" / run / "run.json").read_text())
+        about = {"run": run, "metric": "dice"}
+        (group,) = [row for row in summary["intervals"] if about.items() <= row.items()]
+        about["convention"] = "per_case"
+        (case,) = [row for row in summary["records"] if about.items() <= row.items()]
+        (empty,) = [row for row in summary["false_alarms"] if row["run"] == run]
+        for name, cell in {
+            "36, begun on phantoms, presence after 18 (shipped)": f"{manifest['validation']['val_dice']:.3f}",
+            "lesion Dice, mean over 57 images": f"{case['value']:.3f}",
+            "mean over 44 groups (95 %)": "{value:.3f} ({low:.3f} to {high:.3f})".format(**group),
+            "normal images drawn on, of 11": str(empty["drawn_on"]),
+            "lesions missed, of 57": str(empty["missed"]),
+        }.items():
+            cells.setdefault(name, []).append(cell)
+    for name, own in cells.items():
+        assert f"| {name} | {' | '.join(own)} |" in text
+
+
 def test_what_neighbouring_slices_are_worth_is_what_the_scoreboard_shows():
     summary = json.loads((ROOT / "artifacts" / "results" / "lits" / "summary.json").read_text())
     text = (DOCS / "training.md").read_text("utf-8")

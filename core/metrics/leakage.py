@@ -71,23 +71,9 @@ def remembered(
             for at, twin in enumerate(twins)
             if twin in wanted and not (math.isnan(unseen[at]) or math.isnan(drawn[at]))
         ]
-        own = [groups[at] for at in of]
-        means = [
-            list(statistics.group_means([side[at] for at in of], own).values()) for side in (unseen, drawn)
-        ]
-        found = statistics.interval([b - a for a, b in zip(*means, strict=True)])
-        made.append(
-            {
-                "images": name,
-                "values": [float(np.mean(side)) if side else math.nan for side in means],
-                "n": [len(of), len(of)],
-                "n_groups": found.n,
-                "difference": found.mean,
-                "low": found.low,
-                "high": found.high,
-                "note": found.note,
-            }
-        )
+        before, after = ([side[at] for at in of] for side in (unseen, drawn))
+        found = _added(before, after, [groups[at] for at in of])
+        made.append({"images": name, "n": [len(of), len(of)], **found})
     return made
 
 
@@ -114,21 +100,25 @@ def same_slices(
             n += len(shared)
     if not by_case:
         return None
-    own = [groups[case] for case in by_case]
-    means = [
-        list(statistics.group_means([pair[side] for pair in by_case.values()], own).values())
-        for side in (0, 1)
-    ]
+    before, after = zip(*by_case.values(), strict=True)
     added = [b - a for a, b in by_case.values()]
-    found = statistics.interval([b - a for a, b in zip(*means, strict=True)])
     return {
-        "values": [float(np.mean(side)) for side in means],
         "n": n,
         "n_volumes": len(by_case),
+        "volumes": [min(added), max(added)],
+        **_added(before, after, [groups[case] for case in by_case]),
+    }
+
+
+def _added(unseen: Sequence[float], drawn: Sequence[float], groups: Sequence[str]) -> dict[str, Any]:
+    """Both means over groups, and drawn minus unseen with its interval over them."""
+    means = [list(statistics.group_means(side, groups).values()) for side in (unseen, drawn)]
+    found = statistics.interval([b - a for a, b in zip(*means, strict=True)])
+    return {
+        "values": [float(np.mean(side)) if side else math.nan for side in means],
         "n_groups": found.n,
         "difference": found.mean,
         "low": found.low,
         "high": found.high,
-        "volumes": [min(added), max(added)],
         "note": found.note,
     }

@@ -80,12 +80,12 @@ def parts_of(card: DatasetCard) -> str:
 def sizes(card: DatasetCard, parts: Mapping[str, Sequence[str]]) -> str:
     """How large each part of a split is; of volumes a part may hold whole ones, single slices or both."""
     if not card.has_volumes:
-        return ", ".join(f"{part} {_many(len(cases), 'image')}" for part, cases in parts.items())
+        return ", ".join(f"{part} {words.many(len(cases), 'image')}" for part, cases in parts.items())
     said = []
     for part, names in parts.items():
         slices = sum("/" in name for name in names)
         counts = (len(names) - slices, "volume"), (slices, "slice")
-        known = [_many(count, unit) for count, unit in counts if count]
+        known = [words.many(count, unit) for count, unit in counts if count]
         said.append(f"{part} {' and '.join(known) or 'none'}")
     return ", ".join(said)
 
@@ -158,10 +158,6 @@ def figure(name: str) -> str:
         "val_false_alarm": "false alarm rate",
         "val_pooled_dice": "pooled Dice of all classes",
     }.get(name, name)
-
-
-def _many(count: int, unit: str) -> str:
-    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def _count(count: object) -> str | None:

@@ -134,7 +134,7 @@ def header_line(stored: Any, run: str) -> str:
     unit = "slices, not independent" if about["by_slice"] else "volumes"
     n = about["n_slices"] if about["by_slice"] else about["n_images"]
     hashes = " + ".join(one[:8] for one in about["split_sha256"].split(" + "))
-    patients = f"{about['n_patients']} patient{'' if about['n_patients'] == 1 else 's'}"
+    patients = words.many(about["n_patients"], "patient")
     said = [
         "liver with its tumours, and tumour",
         f"empty masks: {head['rule']}",
@@ -231,7 +231,7 @@ def same_slices(stored: Any) -> pd.DataFrame:
         same = row["same_slices"]
         unseen, known = (words.number(value) for value in same["values"])
         low, high = same["volumes"]
-        patients = f"{same['n_groups']} patient{'' if same['n_groups'] == 1 else 's'}"
+        patients = words.many(same["n_groups"], "patient")
         rows.append(
             {
                 "Network": name,

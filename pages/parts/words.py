@@ -69,6 +69,11 @@ def thousands(value: float) -> str:
     return f"{math.floor(value + 0.5):,}".replace(",", "\u202f")
 
 
+def many(count: int, unit: str) -> str:
+    """A count with its unit, which ends in s unless it is one."""
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
 def signed_percent(value: float) -> str:
     """A difference in whole percent with its sign."""
     return f"{value:+.0f}\u00a0%".replace("-", "−")
@@ -122,7 +127,7 @@ def findings(scores: Scores, reference: np.ndarray, labels: np.ndarray, name: st
 
 
 def _regions(count: int, kind: str = "") -> str:
-    return f"{count} {kind}region{'' if count == 1 else 's'}"
+    return many(count, f"{kind}region")
 
 
 RULES = {
