@@ -12,7 +12,7 @@ demo: .venv/runtime ## draw the phantoms and store what the first screen shows
 	$(BIN)/python -m core demo
 
 test: .venv/checks lint types ## lint, types and every test
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations 40
 
 check: test ## the same as test
 

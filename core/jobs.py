@@ -69,12 +69,17 @@ def training_is_allowed() -> bool:
 
 
 def list_jobs() -> tuple[Job, ...]:
-    """Every run folder: what is under way, then what was never finished, then the runs in their usual order."""
+    """Every run folder: what is under way, what was never finished, runs in their usual order, scores alone."""
     folders = places.runs().iterdir() if places.runs().is_dir() else ()
     names = sorted(path.name for path in folders if path.is_dir() and places.NAME.fullmatch(path.name))
     order = {run.name: at for at, run in enumerate(runs.list_runs(scores_only=True))}
     found = [job for name in names if (job := _asked(name)) is not None]
-    return tuple(sorted(found, key=lambda j: (not j.is_under_way, j.run is not None, order.get(j.name, 0))))
+
+    def rank(job: Job) -> tuple[object, ...]:
+        is_light = job.run is not None and job.run.is_scores_only
+        return (not job.is_under_way, job.run is not None, is_light, order.get(job.name, 0))
+
+    return tuple(sorted(found, key=rank))
 
 
 def read_job(name: str) -> Job:

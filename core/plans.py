@@ -108,9 +108,8 @@ def plan_all(
         ), {}
     plans, left_out = [], {}
     for run in runs.list_runs(card.name if card.splits else None, scores_only=True):
-        is_unusable = run.problem and not run.is_scores_only
-        if is_unusable or run.classes != card.classes:
-            if is_unusable and run.classes in (card.classes, ()):
+        if run.is_rejected or run.classes != card.classes:
+            if run.is_rejected and run.classes in (card.classes, ()):
                 left_out[run.name] = str(run.problem)
             continue
         try:

@@ -159,3 +159,8 @@ class Run:
     def is_scores_only(self) -> bool:
         """Whether the weights were dropped on purpose once the run was scored; it predicts nothing any more."""
         return not self.manifest.get("weights", {}).get("kept", True)
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether something is wrong with its files; weights that were dropped on purpose are not wrong."""
+        return bool(self.problem) and not self.is_scores_only

@@ -52,7 +52,7 @@ def read_training(name: str) -> Run:
             "See the finished ones with: python -m core list. Train one with: python -m core train DATASET MODEL"
         )
     run = described(name)
-    if run.problem and not run.is_scores_only:
+    if run.is_rejected:
         raise RunRefused(run.problem)
     return run
 

@@ -34,13 +34,13 @@ def list_all(chosen: argparse.Namespace) -> None:
         if name not in catalogues.dataset_cards():
             print(f"  {name:14} {prepared.read_card(name).title} (prepared, external test set)")
     print("runs")
-    for run in runs.list_runs(scores_only=True):
+    for run in sorted(runs.list_runs(scores_only=True), key=lambda run: run.is_scores_only):
         print(f"  {run.name:30} {_state(run)}")
 
 
 def _state(run: Run) -> str:
-    if run.problem and not run.is_scores_only:
-        return run.problem
+    if run.is_rejected:
+        return str(run.problem)
     dice = _score(run.validation.get("val_dice"))
     kept = "; scores kept, weights not" if run.is_scores_only else ""
     return f"width {run.width}, epoch {run.best_epoch}, validation Dice {dice}{kept}"

@@ -5,7 +5,7 @@ import platform
 import streamlit as st
 
 from core import FOCUS_NUMBERS, NOTICE, CoreError, list_methods, list_networks
-from pages.parts import cached, cards, choices, words
+from pages.parts import cached, cards, choices, pickers, words
 from pages.parts.frame import frame
 from pages.parts.viewer import KEYS
 
@@ -56,6 +56,7 @@ LITS = """
 
 def flags() -> None:
     """What the orange chips over a case mean, and how each was found."""
+    st.subheader("Flags of a case", anchor=False)
     st.caption(
         "Found by rule when the data are prepared, not by eye. Flagged cases stay in, unless a line says otherwise."
     )
@@ -139,12 +140,16 @@ def licences() -> None:
 
 
 with frame("About"):
+    # A chip leads here to its explanation. It goes first then: tables take their room late, so that an anchor
+    # further down would be pushed off the screen.
+    are_flags_first = pickers.asked_first() == "flags"
+    if are_flags_first:
+        flags()
     st.markdown(USE)
     st.subheader("Known limits", anchor=False)
     st.markdown(LIMITS)
-    # above every table: those take their room after a link has led here, and would push it off the screen
-    st.subheader("Flags of a case", anchor=words.FLAGS_ANCHOR)
-    flags()
+    if not are_flags_first:
+        flags()
     st.subheader("Data cards", anchor=False)
     data_cards()
     st.subheader("Model cards", anchor=False)

@@ -14,7 +14,7 @@ from core import CoreError, Prediction, Run, Slice, connected_regions, predicted
 from pages.parts import cached, choices, computing, pickers
 from pages.parts.choices import Choice
 from pages.parts.panels import STYLES, Panel
-from pages.parts.words import FLAGS_ANCHOR, PARTS, flag, pixels, plain
+from pages.parts.words import FLAGS_LINK, PARTS, flag, pixels, plain
 
 COST = "loads TensorFlow, about 20 s the first time"
 PART_COLOURS = {"test": "green", "external": "green", "train": "orange", "validation": "orange"}
@@ -73,7 +73,7 @@ def chips(choice: Choice) -> None:
     said = [_chip(choice.card.title), _chip(entry.case), _chip(part, PART_COLOURS.get(choice.part, "gray"))]
     if choice.disagreement is not None:
         said.append(_chip(f"disagreement {choice.disagreement:.2f}", "blue"))
-    said += [f"[{_chip(flag(name), 'orange')}](about#{FLAGS_ANCHOR})" for name in entry.flags]
+    said += [f"[{_chip(flag(name), 'orange')}]({FLAGS_LINK})" for name in entry.flags]
     titles = choices.networks()
     hashes = [f"{titles[run.model]} {run.short_hash}" for run in runs]
     said += [_chip(f"weights: {', '.join(hashes)}")] if hashes else []

@@ -66,7 +66,7 @@ def registry(jobs: Sequence[Job]) -> pd.DataFrame:
 
 def _line(job: Job) -> dict[str, Any]:
     run, config = job.run, job.config
-    told = run.manifest if run and not _is_rejected(run) else {}
+    told = run.manifest if run and not run.is_rejected else {}
     networks = choices.networks()
     model = run.model if run else config.get("model", "")
     when = told.get("date") or job.facts.get("started") or ""
@@ -82,14 +82,9 @@ def _line(job: Job) -> dict[str, Any]:
         "Split hash": run.split_sha256[:8] if run else "",
         "Weights hash": run.weights_sha256[:8] if run else "",
         "Date": str(when)[:10],
-        "Best epoch": run.best_epoch if run and not _is_rejected(run) else None,
+        "Best epoch": run.best_epoch if run and not run.is_rejected else None,
         "Validation Dice": None if dice is None else round(dice, 3),
     }
-
-
-def _is_rejected(run: Run) -> bool:
-    """Whether something is wrong with its files; weights that were dropped on purpose are not."""
-    return bool(run.problem) and not run.is_scores_only
 
 
 def _of_weights(run: Run | None) -> str:
@@ -122,7 +117,7 @@ def detail(job: Job) -> None:
     """One training: how it is, its curves and log; then what it is made of."""
     # A fragment with a clock costs a rerun every two seconds: only while something can change.
     st.fragment(_live, run_every=EVERY if job.is_under_way else None)(job.name, job.state)
-    names = (["Model card"] if job.run and not _is_rejected(job.run) else []) + ["Settings", "Checksums"]
+    names = (["Model card"] if job.run and not job.run.is_rejected else []) + ["Settings", "Checksums"]
     tabs = dict(zip(names, st.tabs(names), strict=True))
     if "Model card" in tabs and job.run:
         with tabs["Model card"]:
@@ -186,7 +181,7 @@ def _live(name: str, before: str) -> None:
 def _say(job: Job) -> None:
     """The state as a badge and a sentence; while it runs a bar as well."""
     st.badge(STATES.get(job.state, job.state), color=COLOURS.get(job.state, "blue"))
-    if job.run and _is_rejected(job.run):
+    if job.run and job.run.is_rejected:
         st.error(words.plain(f"Weights rejected: {job.run.problem}"))
     elif job.run and job.run.problem:
         st.info(words.plain(job.run.problem))

@@ -12,6 +12,7 @@ from pages.parts import cached, choices, state
 from pages.parts.choices import Choice
 from pages.parts.state import address as address
 from pages.parts.state import adopt_address as adopt_address
+from pages.parts.state import asked_first as asked_first
 from pages.parts.state import asked_slice as asked_slice
 from pages.parts.state import reported as reported
 from pages.parts.state import selection as selection

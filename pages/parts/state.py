@@ -161,6 +161,11 @@ def asked_slice() -> int | None:
     return int(given) if given.isascii() and given.isdigit() and len(given) < 6 else None
 
 
+def asked_first() -> str:
+    """What the address wants above all else on a long page, by name; "" where it asks for nothing."""
+    return str(st.query_params.get("first", ""))
+
+
 def took_point(key: str, token: str) -> Callable[[], None]:
     """A callback for a click by which the reader asks about a place: it becomes the point asked about.
 

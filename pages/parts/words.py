@@ -141,7 +141,7 @@ RULES = {
     "Calibration": "inside the outlines and 5 pixels round them: probabilities against how often they were right",
     "Groups": "intervals and tests count near-duplicate clusters, never single images",
 }
-FLAGS_ANCHOR = "flags"  # where About explains them
+FLAGS_LINK = "about?first=flags"  # where About explains them: above all else, without scrolling
 FLAGS = {  # on a chip, and how it was found
     "no-mask": (
         "no mask file",

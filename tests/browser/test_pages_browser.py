@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pages.parts.words import FLAGS_ANCHOR
+from pages.parts.words import FLAGS, FLAGS_LINK
 from tests.pages import small
 
 NOTICE = "Research and teaching use only. Not a medical device. Not for diagnosis or treatment."
@@ -144,8 +144,10 @@ def test_no_page_is_wider_than_a_small_window(visit):
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768)])
 def test_the_link_of_a_flag_ends_at_its_explanation(visit, width, height):
-    page = visit(f"about#{FLAGS_ANCHOR}", width=width, height=height)
+    page = visit(FLAGS_LINK, width=width, height=height)
     page.get_by_text("Licences", exact=True).wait_for()  # the last tables are there
+    explained = page.get_by_role("cell", name=next(iter(FLAGS.values()))[1])
+    explained.wait_for(state="visible")
     page.wait_for_timeout(1500)
-    box = page.locator(f"#{FLAGS_ANCHOR}").bounding_box()
+    box = explained.bounding_box()
     assert 0 <= box["y"] < height - box["height"]

@@ -312,8 +312,11 @@ def test_a_flag_over_a_case_leads_to_its_explanation(busi):
     flagged = next(entry for entry in list_slices("busi") if entry.case == case_)
     page = open_page("review", ds="busi", case=case_)
     (line,) = [element.value for element in page.markdown if "weights: " in element.value]
-    assert line.count(f"](about#{words.FLAGS_ANCHOR})") == len(flagged.flags) == 2
-    about = open_page("about")
-    anchors = [header.proto.anchor for header in about.subheader]
-    assert words.FLAGS_ANCHOR in anchors
+    assert line.count(f"]({words.FLAGS_LINK})") == len(flagged.flags) == 2
+    name, _, query = words.FLAGS_LINK.partition("?")
+    about = open_page(name, **dict([query.split("=")]))
+    assert about.subheader[0].value == "Flags of a case"
     assert words.flag(flagged.flags[0]) in said(about)
+    plain_about = open_page(name)
+    assert [header.value for header in plain_about.subheader].count("Flags of a case") == 1
+    assert plain_about.subheader[0].value == "Known limits"

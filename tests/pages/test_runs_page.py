@@ -113,6 +113,9 @@ def test_weights_that_do_not_fit_are_said_and_nothing_else_breaks(phantoms):
 def test_a_run_of_which_only_scores_are_kept_says_so_and_keeps_its_card(phantoms):
     scores_only.drop_weights("phantom_busi-unet-0")
     page = open_page("runs")
+    (jobs,) = [table.value for table in page.dataframe if "State" in table.value]
+    assert list(jobs["State"]) == ["finished", "finished", "finished: scores only"]
+    page.selectbox(key="w_run").set_value("phantom_busi-unet-0").run()
     text = said(page)
     assert "finished: scores only" in text
     assert "rejected" not in text
