@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from pathlib import Path
+from statistics import mean
 
 import pytest
 
@@ -14,6 +15,13 @@ from tests.bench import ablation
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+MODELS = ("unet", "multiresunet", "dcunet")
+PATIENTS = {  # of LiTS, by the name of their group
+    "volume-0": "volumes 0 and 1",
+    "volume-3": "volume 3",
+    "volume-4": "volume 4",
+    "volume-6": "volumes 6 to 10",
+}
 
 
 @pytest.mark.parametrize(("name", "choices"), [("training", 16), ("beginning", 4), ("reading", 10)])
@@ -31,10 +39,7 @@ def test_what_near_duplicates_are_worth_is_what_the_scoreboard_shows():
     assert len(lines) == len(IMAGES) == len(rows) / 3
     for line, name in zip(lines, IMAGES, strict=True):
         own = {row["model"]: row for row in rows if row["images"] == name}
-        cells = [
-            "{difference:+.3f} ({low:+.3f} to {high:+.3f})".format(**own[model])
-            for model in ("unet", "multiresunet", "dcunet")
-        ]
+        cells = ["{difference:+.3f} ({low:+.3f} to {high:+.3f})".format(**own[model]) for model in MODELS]
         assert line.endswith(f"| {' | '.join(cells)} |")
 
 
@@ -61,14 +66,37 @@ def test_the_table_of_the_shipped_runs_is_what_the_scoreboard_shows():
         assert f"| {name} | {' | '.join(own)} |" in text
 
 
+def test_the_dice_of_every_patient_unseen_is_what_the_scoreboard_shows():
+    folder, text = ROOT / "artifacts" / "results" / "lits", (DOCS / "training.md").read_text("utf-8")
+    summary = json.loads((folder / "summary.json").read_text())
+    with (folder / "scores.csv").open(newline="") as file:
+        scores = [row for row in csv.DictReader(file) if row["unit"] == "volume"]
+    for name in ("liver", "tumour"):
+        cells: dict[str, list[str]] = {}
+        for model in MODELS:
+            rows = [row for row in scores if (row["model"], row["class"]) == (model, name)]
+            assert len({row["case"] for row in rows}) == len(rows) == 9
+            by_patient = {
+                said: mean(float(row["dice"]) for row in rows if row["group"] == patient and row["dice"])
+                for patient, said in PATIENTS.items()
+            }
+            about = {"run": f"lits-{model}-0-folds", "class": name, "metric": "dice"}
+            (pooled,) = [row["value"] for row in summary["intervals"] if about.items() <= row.items()]
+            assert pooled == pytest.approx(mean(by_patient.values()), abs=1e-5)
+            for said, dice in (by_patient | {"mean over four patients": pooled}).items():
+                cells.setdefault(said, []).append(f"{dice:.3f}")
+        for said, own in cells.items():
+            assert f"| {name}, {said} | {' | '.join(own)} |" in text
+
+
 def test_what_neighbouring_slices_are_worth_is_what_the_scoreboard_shows():
     summary = json.loads((ROOT / "artifacts" / "results" / "lits" / "summary.json").read_text())
     text = (DOCS / "training.md").read_text("utf-8")
     for name in ("liver", "tumour"):
         found = {row["model"]: row["same_slices"] for row in summary["leakage"] if row["class"] == name}
-        own = [found[model] for model in ("unet", "multiresunet", "dcunet")]
+        own = [found[model] for model in MODELS]
         assert {(one["n"], one["n_volumes"], one["n_groups"], one["low"]) for one in own} == {
-            (95, 5, 1, None)
+            (130, 9, 4, None)
         }
         for side, said in enumerate(("patient unseen", "other slices of the volume seen")):
             cells = [f"{one['values'][side]:.3f}" for one in own]

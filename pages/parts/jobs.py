@@ -53,7 +53,7 @@ REASONS = {
 CURVES: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("Loss", {"loss": "training", "val_loss": "validation"}),
     ("Validation Dice", {"val_dice": "Dice"}),
-    ("Validation Dice, pooled over all classes", {"val_pooled_dice": "pooled Dice"}),
+    ("Pooled validation Dice", {"val_pooled_dice": "pooled Dice"}),
     ("Validation false alarms", {"val_false_alarm": "false alarms"}),
     ("Learning rate", {"learning_rate": "learning rate"}),
 )
