@@ -122,9 +122,10 @@ def false_alarm_rate(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def false_alarms(rows: Sequence[Row]) -> dict[str, Any]:
-    """Lesion-free images and what is drawn on them; lesions and how many are missed altogether.
+    """Lesion-free images and what is drawn on them; lesions and how many are missed.
 
     clean of lesion_free images stay empty; median_false_pixels (native) is over those that do not, NaN if none.
+    missed: nothing is drawn; not_touched: those, and the ones where all that is drawn lies beside the lesion.
     """
     free = [row for row in rows if row["n_ref"] == 0]
     sizes = [row["n_pred"] for row in free if row["n_pred"] > 0]

@@ -108,12 +108,18 @@ def errors(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFrame:
             "Median false area": words.UNDEFINED + ": none drawn on"
             if size is None
             else words.pixels(int(size)),
-            "Lesions missed altogether": f"{alarm.get('missed', 0)} of {alarm.get('with_lesion', 0)}",
+            "Lesions missed altogether": missed(alarm),
             "HD95": distance(each.get("hd95")),
             "Accuracy": value(each.get("accuracy")),
             "Lesion share of all pixels": share(each.get("accuracy")),
         }
     return pd.DataFrame(rows).T
+
+
+def missed(row: Row) -> str:
+    """Lesions, or volumes with them, that no outline touches, drawn elsewhere or not at all."""
+    touched_none, empty = row.get("not_touched", 0), row.get("missed", 0)
+    return f"{touched_none} of {row.get('with_lesion', 0)} (nothing drawn: {empty})"
 
 
 def distance(row: Row | None) -> str:

@@ -200,7 +200,7 @@ def false_alarms(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFram
                 "Median drawn there": f"{size:.1f} ml"
                 if size is not None
                 else f"{words.UNDEFINED}: none drawn on",
-                f"Volumes with {name}, missed": f"{row['missed']} of {row['with_lesion']}",
+                f"Volumes with {name}, missed altogether": tables.missed(row),
             }
     return pd.DataFrame(rows).T
 

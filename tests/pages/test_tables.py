@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pages.parts import tables
+from core.metrics import tables as scored
+from pages.parts import tables, volume_tables
 
 RECORD = {"run": "r", "class": "tumour", "metric": "dice", "convention": "per_case", "value": 0.5, "n": 7}
 
@@ -34,6 +35,18 @@ def test_a_value_is_printed_with_its_unit_or_its_reason(change, text):
 def test_a_distance_is_a_pair_of_mean_and_missed():
     row = RECORD | {"metric": "hd95", "unit": "px", "value": 3.0, "missed": 2}
     assert tables.distance(row) == "3.0 px (n = 7, missed 2)"
+
+
+def test_what_is_drawn_beside_a_lesion_does_not_find_it():
+    rows = [{"n_ref": 10, "n_pred": n_pred, "tp": tp} for n_pred, tp in ((0, 0), (5, 0), (5, 5), (9, 1))]
+    none = {"median_false_pixels": None, "median_false_ml": None}  # as stored: no lesion-free case here
+    alarms = {"run": "r", "class": "tumour", **scored.false_alarms(rows), **none}
+    results = stored(false_alarms=[alarms])
+    assert tables.errors(results, {"r": "U-Net"}, "tumour").at["U-Net", "Lesions missed altogether"] == (
+        "2 of 4 (nothing drawn: 1)"
+    )
+    shown = volume_tables.false_alarms(results, {"r": "U-Net"}, "tumour")
+    assert shown.at["U-Net", "Volumes with tumour, missed altogether"] == "2 of 4 (nothing drawn: 1)"
 
 
 def test_every_number_stands_over_its_own_n():
