@@ -22,13 +22,17 @@ SCRUB = """async (steps) => {
   const press = (key) => canvas.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, composed: true }));
   const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
   const spent = [];
+  let longest = 0;
   for (let step = 0; step < steps; step += 1) {
+    const pressed = performance.now();
     press("ArrowDown");
     await frame();
     spent.push(Number(root.dataset.paintMs));
+    longest = Math.max(longest, performance.now() - pressed);
   }
-  return spent;
+  return { spent, longest };
 }"""
+SETTLED = 250  # ms at rest until the viewer reports, as in main.js
 
 
 PAINTED = """() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() =>
@@ -42,8 +46,7 @@ def view(serve, open_page):
     def opened(query: str = "kind=ct", **options):
         page = open_page(f"{serve(APP)}/?{query}", **options)
         page.wait_for_selector(PICTURES)
-        page.wait_for_timeout(900)
-        page.seen.sent.clear()
+        quiet(page)
         return page
 
     return opened
@@ -72,6 +75,13 @@ def slice_number(page) -> int:
 def turn_wheel(page, delta: int, expected: int) -> None:
     page.mouse.wheel(0, delta)
     page.locator(f'.viewer .strip[aria-valuenow="{expected}"]').wait_for()
+
+
+def quiet(page) -> None:
+    """Wait until nothing was sent for a second; what was sent before is forgotten."""
+    while page.seen.sent:
+        page.seen.sent.clear()
+        page.wait_for_timeout(1000)
 
 
 def settle(page, part: str = "") -> None:
@@ -128,16 +138,24 @@ def test_all_panels_show_the_new_slice(view):
 
 def test_scrubbing_sends_nothing_settling_sends_one_message_and_the_page_does_not_run_again(view):
     page = view()
-    page.seen.received.clear()
     focus(page)
-    page.evaluate(SCRUB, 40)  # from within the page: what comes between two keys is a redraw, not this test
+    for _ in range(5):
+        press(page, "Home")
+        settle(page, f"k={FIRST}")
+        quiet(page)
+        page.seen.received.clear()
+        # from within the page: what comes between two keys is a redraw, not this test
+        longest = page.evaluate(SCRUB, 40)["longest"]
+        if longest < SETTLED:
+            break  # else the machine stood still between two keys for so long that the view was at rest
+    assert longest < SETTLED
     assert page.seen.sent == []
-    settle(page, f"k={START + 40}")
+    settle(page, f"k={FIRST + 40}")
     assert len(page.seen.sent) == 1
     page.wait_for_timeout(1000)
     assert sum(page.seen.received) < 4000
     assert page.get_by_text("runs of the page: 1").count() == 1
-    assert slice_number(page) == START + 40
+    assert slice_number(page) == FIRST + 40
     told = page.locator("[data-testid=stJson]").first.inner_text()
     assert told  # the fragment ran
 
@@ -150,7 +168,7 @@ def test_redraws_of_200_slices_are_measured(view):
         press(page, key)
         for turn in ("first", "again"):
             press(page, "Home")
-            spent = np.array(page.evaluate(SCRUB, 199))
+            spent = np.array(page.evaluate(SCRUB, 199)["spent"])
             assert slice_number(page) == LAST
             assert np.isfinite(spent).all()
             figures[f"{mode}, {turn} pass"] = {
