@@ -162,7 +162,7 @@ def table(stored: Any, runs: Mapping[str, str], name: str, columns: Columns) -> 
 
 
 def _said(row: Row | None) -> str:
-    """A record as text with its unit and n, and the pair "mean (n), missed (m)" for what can be missed."""
+    """A record as text with its unit and n, and on how many nothing was drawn, where that has no value."""
     if row is None or row["value"] is None or not math.isfinite(row["value"]):
         return tables.value(row)
     unit, sign = row.get("unit", "ratio"), "+" if row["metric"] in SIGNED else ""
@@ -170,7 +170,7 @@ def _said(row: Row | None) -> str:
     text += {"mm": " mm", "ml": " ml", "%": " %", "percentage points": " pp"}.get(unit, "")
     said = [f"n = {row['n']}"]
     if row["metric"] in DISTANCES:
-        said.append(f"missed {row['missed']}")
+        said.append(f"nothing drawn: {row['missed']}")
     elif row.get("undefined"):
         said.append(f"undefined {row['undefined']}")
     return f"{text} ({', '.join(said)})"

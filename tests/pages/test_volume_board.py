@@ -106,7 +106,7 @@ def test_numbers_have_their_units_and_what_is_missing_is_said(board):
     assert " mm (n = " in text
     assert " ml (n = " in text
     assert " pp (n = " in text
-    assert "missed 0" in text
+    assert ", nothing drawn: 0" in text
     assert "no such lesion" in text
     assert "1 of 1" in text or "0 of 1" in text  # the volume without tumour: clean or not
 
@@ -191,11 +191,11 @@ COLUMN = {"HD95": ("hd95", "per_case", "")}
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"value": 12.34, "missed": 2}, "12.3 mm (n = 7, missed 2)"),
+        ({"value": 12.34, "missed": 2}, "12.3 mm (n = 7, nothing drawn: 2)"),
         ({"value": None, "why": "no case is defined"}, "n/a: no case is defined"),
     ],
 )
-def test_a_distance_is_a_pair_of_mean_and_missed_or_says_why_not(change, text):
+def test_a_distance_says_on_how_many_nothing_was_drawn_or_why_it_is_undefined(change, text):
     stored = SimpleNamespace(records=[RECORD | change])
     assert volume_tables.table(stored, {"r": "R"}, "tumour", COLUMN).loc["R", "HD95"] == text
 
