@@ -49,7 +49,8 @@ def scores(stored: Any, runs: dict[str, str], name: str) -> None:
     )
     st.caption(
         f"HD95: {words.plain(stored.header['distances'])}; pixels of the source picture, as the images have no "
-        "physical scale. Accuracy counts background: read it beside the lesion share."
+        "physical scale; empty: nothing drawn, so no distance. "
+        "Accuracy counts background: read it beside the lesion share."
     )
     st.subheader("How sure are these means?", anchor=False)
     found = tables.interval_rows(stored, runs, name)

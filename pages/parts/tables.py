@@ -126,7 +126,7 @@ def distance(row: Row | None) -> str:
     """A mean distance as the pair it must be: over the defined cases, and on how many nothing was drawn."""
     if row is None:
         return words.UNDEFINED
-    return f"{value(row)} (n = {row['n']}, nothing drawn: {row.get('missed', 0)})"
+    return f"{value(row)} (n = {row['n']}, empty {row.get('missed', 0)})"
 
 
 def share(row: Row | None) -> str:

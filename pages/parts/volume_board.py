@@ -91,7 +91,7 @@ def surfaces_and_volumes(stored: Any, runs: dict[str, str]) -> None:
     numbers(stored, runs, stored.header["endpoint"]["class"], volume_tables.BURDEN, "Tumour burden errors")
     st.caption(
         "Means over volumes on the grid of the scan. Distances: mean over the volumes where both have the class, "
-        "then on how many nothing was drawn; without an outline there is no distance. "
+        "then on how many nothing was drawn (empty), which has no distance. "
         f"Method: {words.plain(stored.header['distances'])}. pp: percentage points."
     )
 

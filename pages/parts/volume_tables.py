@@ -170,7 +170,7 @@ def _said(row: Row | None) -> str:
     text += {"mm": " mm", "ml": " ml", "%": " %", "percentage points": " pp"}.get(unit, "")
     said = [f"n = {row['n']}"]
     if row["metric"] in DISTANCES:
-        said.append(f"nothing drawn: {row['missed']}")
+        said.append(f"empty {row['missed']}")
     elif row.get("undefined"):
         said.append(f"undefined {row['undefined']}")
     return f"{text} ({', '.join(said)})"

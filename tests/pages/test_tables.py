@@ -34,7 +34,7 @@ def test_a_value_is_printed_with_its_unit_or_its_reason(change, text):
 
 def test_a_distance_says_on_how_many_nothing_was_drawn():
     row = RECORD | {"metric": "hd95", "unit": "px", "value": 3.0, "missed": 2}
-    assert tables.distance(row) == "3.0 px (n = 7, nothing drawn: 2)"
+    assert tables.distance(row) == "3.0 px (n = 7, empty 2)"
 
 
 def test_what_is_drawn_beside_a_lesion_does_not_find_it():

@@ -106,7 +106,7 @@ def test_numbers_have_their_units_and_what_is_missing_is_said(board):
     assert " mm (n = " in text
     assert " ml (n = " in text
     assert " pp (n = " in text
-    assert ", nothing drawn: 0" in text
+    assert "empty 0" in text
     assert "no such lesion" in text
     assert "1 of 1" in text or "0 of 1" in text  # the volume without tumour: clean or not
 
@@ -191,7 +191,7 @@ COLUMN = {"HD95": ("hd95", "per_case", "")}
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"value": 12.34, "missed": 2}, "12.3 mm (n = 7, nothing drawn: 2)"),
+        ({"value": 12.34, "missed": 2}, "12.3 mm (n = 7, empty 2)"),
         ({"value": None, "why": "no case is defined"}, "n/a: no case is defined"),
     ],
 )
