@@ -118,8 +118,8 @@ def errors(stored: Any, runs: Mapping[str, str], name: str) -> pd.DataFrame:
 
 def missed(row: Row) -> str:
     """Lesions, or volumes with them, that no outline touches, drawn elsewhere or not at all."""
-    touched_none, empty = row.get("not_touched", 0), row.get("missed", 0)
-    return f"{touched_none} of {row.get('with_lesion', 0)} (nothing drawn: {empty})"
+    untouched, lesions, empty = (row.get(key, 0) for key in ("not_touched", "with_lesion", "missed"))
+    return f"{untouched} of {lesions} (nothing drawn: {empty})"
 
 
 def distance(row: Row | None) -> str:

@@ -135,7 +135,7 @@ RULES = {
     "Pooled": "pixels of all images counted together, then the formula once; large lesions dominate",
     "Empty reference, empty prediction": "no Dice; counted as a clean image",
     "Empty reference, something drawn": "no Dice; counted as a false alarm, with its area",
-    "Lesion, nothing drawn": "Dice, IoU and recall 0; distances undefined (missed)",
+    "Lesion, nothing drawn": "Dice, IoU and recall 0; distances undefined (missed), counted as empty beside a mean",
     "Mask": "probability above 0.5, after enlarging it from 128 × 128 to the picture's own pixels",
     "Disagreement of a case": "pixels that some networks mark and others do not, as a share of those any marks",
     "Calibration": "inside the outlines and 5 pixels round them: probabilities against how often they were right",

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -314,7 +315,7 @@ def test_a_flag_over_a_case_leads_to_its_explanation(busi):
     (line,) = [element.value for element in page.markdown if "weights: " in element.value]
     assert line.count(f"]({words.FLAGS_LINK})") == len(flagged.flags) == 2
     name, _, query = words.FLAGS_LINK.partition("?")
-    about = open_page(name, **dict([query.split("=")]))
+    about = open_page(name, **dict(parse_qsl(query)))
     assert about.subheader[0].value == "Flags of a case"
     assert words.flag(flagged.flags[0]) in said(about)
     plain_about = open_page(name)
