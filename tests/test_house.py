@@ -17,7 +17,12 @@ LONGEST = 300
 # Modules a file may load when it is imported: the heavy ones are named, and where they may stand.
 HEAVY = {
     "tensorflow": {"core/explain/engine.py"},
-    "keras": {"core/models/_blocks.py", "core/explain/engine.py", "core/training/*"},
+    "keras": {
+        "core/models/_blocks.py",
+        "core/models/_normalisation.py",
+        "core/explain/engine.py",
+        "core/training/*",
+    },
     "jax": set(),
     "torch": set(),
     "streamlit": {"app.py", "pages/*"},

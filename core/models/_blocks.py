@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
+from core.models._normalisation import BatchNormalization
+
 LEVELS = 5  # four poolings; level 5 is the bottleneck
 EPSILON = 1e-3  # of every batch normalisation
 
@@ -27,7 +29,7 @@ Skip = Callable[[keras.KerasTensor, int, int, Settings], keras.KerasTensor]
 
 def norm(x: keras.KerasTensor, settings: Settings, name: str, *, scale: bool = True) -> keras.KerasTensor:
     """Batch normalisation; ``scale=False`` leaves out gamma, as after the convolutions of MultiResUNet."""
-    layer = layers.BatchNormalization(momentum=settings.bn_momentum, epsilon=EPSILON, scale=scale, name=name)
+    layer = BatchNormalization(momentum=settings.bn_momentum, epsilon=EPSILON, scale=scale, name=name)
     return layer(x)
 
 
@@ -134,7 +136,7 @@ def probability(x: keras.KerasTensor, classes: int, head: str, settings: Setting
         x = layers.Conv2D(classes, 1, dtype="float32", name="logits")(x)
     else:
         x = layers.Conv2D(classes, 1, use_bias=False, name="logits_conv")(x)
-        x = layers.BatchNormalization(
+        x = BatchNormalization(
             momentum=settings.bn_momentum, epsilon=EPSILON, scale=False, dtype="float32", name="logits"
         )(x)
     activation = "sigmoid" if classes == 1 else "softmax"
