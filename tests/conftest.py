@@ -12,6 +12,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that wait for a browser lie among those that compute, long ones first: two workers then keep busy."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    waiting = [path for path in files if path.parent.name == "browser"]
+    computing = [path for path in files if path.parent.name != "browser"]
+    computing.sort(key=lambda path: -sum("slow" in item.keywords for item in files[path]))
+    place = {path: at / len(group) for group in (waiting, computing) for at, path in enumerate(group)}
+    items[:] = [item for path in sorted(files, key=place.__getitem__) for item in files[path]]
+
+
 @pytest.fixture(autouse=True)
 def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty artifacts folder of this test's own: no test touches the real one unless it says so."""

@@ -20,6 +20,8 @@ from core.training.config import TrainConfig
 
 def learn(trained: keras.Model, batches: Batches, after_batch: Callable[[int, float], bool]) -> float | None:
     """Mean loss over all batches; None when ``after_batch(number from 1, loss)`` asks to stop."""
+    if not trained.optimizer.built:  # or TensorFlow traces the first step twice: variables were made in it
+        trained.optimizer.build(trained.trainable_variables)
     costs = []
     with ThreadPoolExecutor(1) as ahead:
         coming = ahead.submit(batches.draw, 0)

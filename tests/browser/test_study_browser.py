@@ -87,6 +87,13 @@ def rate(page, position: int) -> None:
     page.get_by_role("button", name="Submit and next").click()
 
 
+def visible_s(page) -> float:
+    """For how many seconds the page's own clock has seen the case up to now."""
+    return page.evaluate(
+        "() => triptychClock.seconds + (performance.now() - (triptychClock.since ?? performance.now())) / 1000"
+    )
+
+
 def test_no_frame_names_a_network_a_colour_of_one_or_a_case(window, desk):
     page = window()
     begin(page, "ann")
@@ -193,15 +200,21 @@ def test_the_clock_of_the_case_before_is_stopped(open_page, desk):
 def test_cases_rated_one_after_the_other_each_have_their_time(window, desk):
     page = window()
     begin(page, "joy")
+    seen = []
     for position in range(3):
         wait_for_case(page, position + 1)
         page.wait_for_timeout(6000 if position == 2 else 0)  # past the next sign of the first case, at 10 s
+        seen.append(visible_s(page))
         rate(page, position)
     wait_for_case(page, 4)
     with study_store._transaction(desk.study) as db:
-        times = db.execute("SELECT active_s, wall_s FROM ratings WHERE reader = 'joy'").fetchall()
+        times = db.execute(
+            "SELECT active_s, wall_s FROM ratings WHERE reader = 'joy' ORDER BY position"
+        ).fetchall()
     assert len(times) == 3
-    assert all(wall - 2 < active <= wall for active, wall in times)
+    assert seen[2] > 6
+    # The server hears of a case after the browser has shown it: on a machine under load, some seconds after.
+    assert all(at_least / 2 < active <= wall for at_least, (active, wall) in zip(seen, times, strict=True))
 
 
 def test_a_server_killed_between_two_cases_loses_no_rating(window, desk, tmp_path):

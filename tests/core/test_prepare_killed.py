@@ -24,11 +24,11 @@ ROOT = Path(__file__).resolve().parents[2]
 KILLED_AT_EVERY_STEP = """
 import os, shutil, signal, sys
 from pathlib import Path
-from core import guarded, places, prepared
+from core import guarded, places, prepared, split
 from core.errors import DataMissing
 from core.prepare import prepare
 
-held = {}  # pictures are read once: what is killed here is the writing
+held = {}  # pictures are read and splits are made once: what is killed here is the writing
 
 def serially(work, jobs, **_):
     for position, job in enumerate(jobs):
@@ -36,7 +36,12 @@ def serially(work, jobs, **_):
             held[job] = work(job)
         yield position, held[job]
 
-guarded.each = serially
+def once(names, dataset, members, seed, make_all=split.make_all):
+    if seed not in held:
+        held[seed] = make_all(names, dataset, members, seed)
+    return held[seed]
+
+guarded.each, split.make_all = serially, once
 source, root = Path(sys.argv[1]), Path(sys.argv[2])
 place = lambda name: os.environ.__setitem__("TRIPTYCH_ARTIFACTS", str(root / name))
 

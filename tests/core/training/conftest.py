@@ -15,6 +15,12 @@ from core.datasets import phantom
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = ["train", "phantom_busi", "unet", "--width", "2", "--epochs", "4", "--batch", "4"]
+# XLA without its optimisations compiles in half the time what a test runs a few times.
+JAX = {
+    "KERAS_BACKEND": "jax",
+    "JAX_PLATFORMS": "cpu",
+    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+}
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ import pytest
 from core import places, runs
 from core.errors import JobBusy, RunRefused, TrainingFailed
 from core.training.config import TrainConfig
-from tests.core.training.conftest import ROOT, SMALL, finish, start
+from tests.core.training.conftest import JAX, ROOT, SMALL, finish, start
 
 RUN = "phantom_busi-unet-0"
 CONFIG = TrainConfig("phantom_busi", "unet", width=2, epochs=2, batch=4)
@@ -206,7 +206,7 @@ def test_the_same_code_trains_under_jax_and_the_weights_serve_tensorflow(phantom
     from core import weights
 
     small = ["train", "phantom_busi", "unet", "--width", "2", "--epochs", "1", "--batch", "4"]
-    code, output = finish(small, phantoms, KERAS_BACKEND="jax", JAX_PLATFORMS="cpu")
+    code, output = finish(small, phantoms, **JAX)
     assert code == 0, output
     run = runs.read_run(RUN)
     assert run.manifest["backend"] == "jax"
@@ -216,9 +216,9 @@ def test_the_same_code_trains_under_jax_and_the_weights_serve_tensorflow(phantom
 def test_two_backends_draw_the_same_loss_curve_from_the_same_weights(tmp_path):
     pytest.importorskip("jax", reason="jax is not installed")
     curves = {}
-    for backend in ("tensorflow", "jax"):
+    for backend, variables in {"tensorflow": {"KERAS_BACKEND": "tensorflow"}, "jax": JAX}.items():
         command = [sys.executable, "-m", "tests.core.training.curve", str(tmp_path / "first.weights.h5")]
-        environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
+        environment = {**os.environ, **variables}
         child = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
         )
@@ -230,9 +230,12 @@ def test_two_backends_draw_the_same_loss_curve_from_the_same_weights(tmp_path):
     assert np.allclose(curves["tensorflow"][0], curves["jax"][0], rtol=1e-5)
 
 
-def test_averaged_weights_and_early_stopping_survive_in_one_training(phantoms):
+def test_averaged_weights_and_early_stopping_survive_in_one_training(phantoms, monkeypatch):
     from dataclasses import replace
 
+    from core.training import validation
+
+    monkeypatch.setattr(validation, "SETTLING", 4)
     run = trained(replace(CONFIG, epochs=6, ema=0.9, patience=1, learning_rate=1e-6, final_rate=1e-7))
     assert run.manifest["epochs_run"] <= 6
     assert run.manifest["config"]["ema"] == 0.9

@@ -58,9 +58,11 @@ def test_a_coarse_head_answers_at_the_place_it_is_asked_about():
 
 
 @pytest.mark.slow
-def test_the_published_run_has_no_trace_of_the_heads_but_other_weights(phantoms):
+def test_the_published_run_has_no_trace_of_the_heads_but_other_weights(phantoms, monkeypatch):
+    from core.training import validation
     from core.training.fit import train
 
+    monkeypatch.setattr(validation, "SETTLING", 4)
     plain = TrainConfig("phantom_busi", "unet", width=2, epochs=2, batch=4, ema=0.9)
     found = []
     for config in (replace(plain, deep_supervision=True), plain):
