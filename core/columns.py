@@ -15,6 +15,7 @@ from core import catalogues
 from core.cards import DatasetCard
 from core.metrics import tables
 from core.plans import Folds, Plan, endpoint, families
+from core.records import Run
 from core.summary_ranks import sentence
 
 SEEDS_FOR_A_CLAIM = 3  # fewer trainings per network compare runs, not architectures
@@ -148,13 +149,18 @@ def compared(
 
 
 def single_run(plans: Sequence[Plan], members: Sequence[str]) -> str:
-    """The caution that a comparison carries until every network was trained from three seeds."""
-    seeds: dict[str, set[int]] = {plan.run.model: set() for plan in plans if plan.run.name in members}
+    """The caution that a comparison carries until every network was trained from three seeds, all else equal."""
+    seeds: dict[tuple[Any, ...], set[int]] = {}
     for plan in plans:
-        if plan.run.model in seeds:
-            seeds[plan.run.model].add(plan.run.seed)
-    enough = all(len(found) >= SEEDS_FOR_A_CLAIM for found in seeds.values())
+        seeds.setdefault(_but_seed(plan.run), set()).add(plan.run.seed)
+    own = (seeds[_but_seed(plan.run)] for plan in plans if plan.run.name in members)
+    enough = all(len(found) >= SEEDS_FOR_A_CLAIM for found in own)
     return "" if enough else "single run: compares these runs, not the architectures"
+
+
+def _but_seed(run: Run) -> tuple[Any, ...]:
+    """What trainings that differ by their seed alone share."""
+    return run.dataset, run.model, run.split, run.width, run.recipe
 
 
 def dice_of(records: Sequence[Row], card: DatasetCard, run: str) -> Row:

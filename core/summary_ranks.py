@@ -20,8 +20,9 @@ def sentence(order: Row, pairs: Sequence[Row], models: Mapping[str, str], titles
     """Which network has the best mean on these cases, how often it keeps that place, and whether it is decided.
 
     ``order`` is the family's row of ranks and ``pairs`` its comparisons; ``models`` are networks by run, ``titles``
-    by network. Decided: the 95 % interval of the difference to every other network lies above 0. Below 5 groups
-    there is neither probability nor interval, and the sentence says so.
+    by network. Decided: against every other network the 95 % interval of the difference lies above 0 and the paired
+    test, after Holm, agrees (p < 0.05). Below 5 groups there is neither probability nor interval, and the sentence
+    says so.
     """
     named = {run: titles.get(model, model) for run, model in models.items()}
     n, units, what = order["n"], order["n_unit"], f"mean {order['class']} Dice"
@@ -51,25 +52,39 @@ def sentence(order: Row, pairs: Sequence[Row], models: Mapping[str, str], titles
 
 
 def _gaps(run: str, pairs: Sequence[Row]) -> dict[str, dict[str, float]]:
-    """The differences of one run to each other one, with their intervals turned to its side."""
+    """The differences of one run to each other one, with their intervals turned to its side, and their p."""
     found = {}
     for pair in pairs:
         if pair["a"] == run:
-            found[pair["b"]] = {end: pair[end] for end in ("difference", "low", "high")}
+            found[pair["b"]] = {end: pair[end] for end in ("difference", "low", "high", "p_holm")}
         elif pair["b"] == run:
             found[pair["a"]] = {
-                "difference": -pair["difference"], "low": -pair["high"], "high": -pair["low"]
+                "difference": -pair["difference"], "low": -pair["high"], "high": -pair["low"],
+                "p_holm": pair["p_holm"],
             }  # fmt: skip
     return found
 
 
+def _is_clear(gap: Row) -> bool:
+    return bool(gap["low"] > 0 and gap["p_holm"] < statistics.ALPHA)  # neither where it is NaN
+
+
 def _verdict(rivals: Mapping[str, Row], second: str, named: Mapping[str, str], n: int) -> str:
     rough = f" (approximate, n < {statistics.APPROXIMATE_BELOW})" if n < statistics.APPROXIMATE_BELOW else ""
-    open_ = [run for run, gap in rivals.items() if not gap["low"] > 0]
+    open_ = [run for run, gap in rivals.items() if not _is_clear(gap)]
     if not open_:
         return f"decided on these cases{rough}"
     against = "" if second in open_ else f" against {_list([named[run] for run in open_])}"
-    return f"not decided{against}{rough}"
+    return f"not decided{against}{_of_two_minds(rivals[second])}{rough}"
+
+
+def _of_two_minds(gap: Row) -> str:
+    """Why an interval above 0 does not decide, where that is so."""
+    if not gap["low"] > 0 or _is_clear(gap):
+        return ""
+    if math.isnan(gap["p_holm"]):
+        return ", too few for the paired test"
+    return f", since the paired test says p = {gap['p_holm']:.3f} after Holm"
 
 
 def _beside_the_paper(
@@ -85,8 +100,7 @@ def _beside_the_paper(
         return ""
     if theirs == first:
         return "; the paper ranks it first too"
-    low = rivals[theirs]["low"]
-    if math.isnan(low) or low <= 0:
+    if not _is_clear(rivals[theirs]):
         return f"; the paper ranks {named[theirs]} first, which these cases neither bear out nor refute"
     return f"; this contradicts the paper, which ranks {named[theirs]} first"
 

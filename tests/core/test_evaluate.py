@@ -643,6 +643,15 @@ def test_from_three_seeds_on_it_is_no_longer_called_a_single_run(listed):
     assert len([row for row in summary["folds"] if row["model"] == "unet"]) == 3
 
 
+def test_seeds_of_another_width_or_split_do_not_make_three(listed):
+    listed += [run_of(model, FOLDS[0], seed=1, width=8) for model in SHIFTS]
+    listed += [run_of(model, FOLDS[1], seed=2) for model in SHIFTS]
+    evaluate()
+    pairs = results.read_results("toy").summary["comparisons"]
+    assert len(pairs) == 9
+    assert {pair["kind"] for pair in pairs} == {"single run: compares these runs, not the architectures"}
+
+
 def test_a_case_is_told_how_far_the_networks_that_read_it_disagree_default_split_first(listed):
     with_folds(listed)
     evaluate()

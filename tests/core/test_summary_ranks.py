@@ -16,8 +16,8 @@ ORDER = {
 }  # fmt: skip
 
 
-def pair(a, b, difference, low=math.nan, high=math.nan):
-    return {"a": a, "b": b, "difference": difference, "low": low, "high": high}
+def pair(a, b, difference, low=math.nan, high=math.nan, p=0.01):
+    return {"a": a, "b": b, "difference": difference, "low": low, "high": high, "p_holm": p}
 
 
 def pairs(um=(-0.01, -0.03, 0.02), ud=(-0.022, -0.05, 0.01), md=(-0.012, -0.03, 0.01)):
@@ -36,9 +36,26 @@ def test_the_best_its_probability_the_difference_to_the_next_and_that_it_is_not_
     )
 
 
-def test_an_interval_above_zero_against_every_network_decides_and_contradicts_the_paper():
+def test_an_interval_above_zero_and_the_test_against_every_network_decide_and_contradict_the_paper():
     text = said(found=pairs(ud=(-0.022, -0.05, -0.01), md=(-0.012, -0.03, -0.001)))
     assert "is +0.012 [+0.001, +0.030]: decided on these cases; this contradicts the paper" in text
+
+
+@pytest.mark.parametrize(
+    ("p", "why"),
+    [(0.0587, "the paired test says p = 0.059 after Holm"), (math.nan, "too few for the paired test")],
+)
+def test_an_interval_above_zero_alone_decides_nothing_and_contradicts_nobody(p, why):
+    text = said(found=pairs(ud=(-0.022, -0.05, -0.01), md=(-0.012, -0.03, -0.001, p)))
+    assert "is +0.012 [+0.001, +0.030]: not decided" in text
+    assert why in text
+    assert text.endswith("the paper ranks MultiResUNet first, which these cases neither bear out nor refute.")
+
+
+def test_a_test_that_does_not_agree_further_down_is_no_decision_against_that_network():
+    text = said(found=pairs(ud=(-0.022, -0.05, -0.01, 0.2), md=(-0.012, -0.03, -0.001)))
+    assert "not decided against U-Net;" in text
+    assert "contradicts the paper" in text
 
 
 def test_a_network_further_down_that_is_not_told_apart_is_named():
