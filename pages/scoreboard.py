@@ -254,7 +254,7 @@ def scoreboard(name: str) -> None:
         raise DataRefused("results", problem)
     stored = without_studied(cached.results(name))
     sets = choices.scored_sets(stored)
-    pickers.pick_networks(list(sets))
+    pickers.pick_networks({one: stored.runs[next(iter(scored))]["width"] for one, scored in sets.items()})
     sel = pickers.selection()
     runs = sets.get(sel.set) or next(iter(sets.values()))
     runs = {run: title for run, title in runs.items() if not sel.m or stored.runs[run]["model"] in sel.m}

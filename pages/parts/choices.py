@@ -145,6 +145,14 @@ def set_name(run: str, model: str) -> str:
     return run.replace(f"-{model}-", "-", 1)
 
 
+def set_titles(widths: Mapping[str, int], dataset: str) -> dict[str, str]:
+    """Sets of trainings in words, their width only where they differ by it."""
+    each = {name: set_title(name, dataset) for name in widths}
+    if len(set(widths.values())) < 2:
+        return each
+    return {name: f"{said}, width {widths[name]}" for name, said in each.items()}
+
+
 def set_title(name: str, dataset: str) -> str:
     """A set of trainings in words: what it was trained on, how patients were kept apart, which seed."""
     found = re.fullmatch(r"(.+?)-(\d+)(?:-(.+))?", name)

@@ -86,8 +86,8 @@ def pick_dataset(names: Sequence[str]) -> str:
     return selection().ds
 
 
-def pick_networks(sets: Sequence[str]) -> None:
-    """The selectors of the networks and, where there is a choice, of their training."""
+def pick_networks(widths: Mapping[str, int]) -> None:
+    """The selectors of the networks and, where there is a choice, of their training (sets with their width)."""
     titles = choices.networks()
     with st.sidebar:
         st.pills(
@@ -99,12 +99,12 @@ def pick_networks(sets: Sequence[str]) -> None:
             key=state.seed("w_networks", list(selection().m or titles)),
             on_change=_took("w_networks", "m", address=True),
         )
-        if len(sets) > 1:
+        if len(sets := choices.set_titles(widths, selection().ds)) > 1:
             st.selectbox(
                 "Training",
-                sets,
-                format_func=lambda name: choices.set_title(name, selection().ds),
-                key=state.seed("w_set", selection().set if selection().set in sets else sets[0]),
+                list(sets),
+                format_func=lambda name: sets.get(name, name),
+                key=state.seed("w_set", selection().set if selection().set in sets else next(iter(sets))),
                 on_change=_took("w_set", "set", address=True),
             )
 
@@ -116,7 +116,8 @@ def pick_case() -> Choice | None:
     if card is None:
         return None
     found, order = _settle(card), choices.disagreements(name)
-    pick_networks(list(choices.run_sets(name)))
+    sets = choices.run_sets(name)
+    pick_networks({one: next(iter(trained.values())).width for one, trained in sets.items()})
     runs = choices.chosen_runs(selection(), name)
     with st.sidebar:
         _pick_filter(card)

@@ -25,6 +25,14 @@ def test_a_set_of_trainings_is_named_by_data_protocol_and_seed(name, dataset, sa
     assert choices.set_title(name, dataset) == said
 
 
+def test_sets_that_differ_in_width_say_it_and_others_do_not():
+    assert choices.set_titles({"busi-0-folds": 8, "busi-1-folds": 16}, "busi") == {
+        "busi-0-folds": "by near-duplicate group, all folds, seed 0, width 8",
+        "busi-1-folds": "by near-duplicate group, all folds, seed 1, width 16",
+    }
+    assert choices.set_titles({"lits-0": 12, "lits-1": 12}, "lits")["lits-1"] == "by patient, seed 1"
+
+
 def test_every_split_of_every_built_in_dataset_has_words():
     assert all(split in choices.PROTOCOLS for name in choices.BUILT_IN for split in read_card(name).splits)
 
