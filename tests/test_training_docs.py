@@ -11,6 +11,7 @@ from statistics import mean
 import pytest
 
 from core.metrics.leakage import IMAGES
+from core.metrics.statistics import group_means, paired
 from tests.bench import ablation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,6 +65,47 @@ def test_the_table_of_the_shipped_runs_is_what_the_scoreboard_shows():
             cells.setdefault(name, []).append(cell)
     for name, own in cells.items():
         assert f"| {name} | {' | '.join(own)} |" in text
+
+
+@pytest.mark.parametrize(("seed", "models"), [(0, MODELS), (1, ("unet",))])
+def test_the_table_of_the_folds_is_what_the_scoreboard_shows(seed, models):
+    summary = json.loads((ROOT / "artifacts" / "results" / "busi" / "summary.json").read_text())
+    text = (DOCS / "training.md").read_text("utf-8")
+    cells: dict[str, list[str]] = {}
+    for run in (f"busi-{model}-{seed}-folds" for model in models):
+        (dice,) = [r for r in summary["intervals"] if (r["run"], r["metric"]) == (run, "dice")]
+        (empty,) = [row for row in summary["false_alarms"] if row["run"] == run]
+        (folds,) = [row for row in summary["folds"] if row["run"] == run]
+        for name, cell in {
+            "lesion Dice": "{value:.3f} ({low:.3f} to {high:.3f})".format(**dice),
+            "single folds, per-case mean": " ".join(f"{value:.3f}" for value in folds["values"]),
+            "lesions not touched, of 566 (nothing drawn)": "{not_touched} ({missed})".format(**empty),
+            "drawn on, of 117 normal images": str(empty["drawn_on"]),
+        }.items():
+            cells.setdefault(name, []).append(cell)
+    for name, own in cells.items():
+        assert f"| {name} | {' | '.join(own)} |" in text
+
+
+def test_what_width_adds_over_the_folds_follows_from_the_stored_scores():
+    text = (DOCS / "training.md").read_text("utf-8")
+    with (ROOT / "artifacts" / "results" / "busi" / "scores.csv").open(newline="") as file:
+        scores = [row for row in csv.DictReader(file) if "5fold" in row["run"] and int(row["n_ref"])]
+    for model in {row["model"] for row in scores if "-1-busi" in row["run"]}:
+        wide = [row for row in scores if row["run"].startswith(f"busi-{model}-1-")]
+        cases = {row["case"] for row in wide}
+        narrow = [r for r in scores if r["run"].startswith(f"busi-{model}-0-") and r["case"] in cases]
+        assert len(narrow) == len(wide) == len(cases)
+        means = [
+            group_means([float(row["dice"]) for row in rows], [row["group"] for row in rows])
+            for rows in (wide, narrow)
+        ]
+        assert list(means[0]) == list(means[1])
+        found = paired(*(list(own.values()) for own in means)).difference
+        cells = f"| {found.n} | {found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f}) |"
+        title = {"unet": "U-Net", "multiresunet": "MultiResUNet"}[model]
+        (line,) = [line for line in text.splitlines() if re.match(rf"\| {title}, (five )?folds", line)]
+        assert line.endswith(cells)
 
 
 def test_the_dice_of_every_patient_unseen_is_what_the_scoreboard_shows():
