@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from core import __main__ as cli
 from core import atomic
 from tests.core.training.conftest import SMALL, finish, start
 
@@ -50,19 +49,8 @@ def test_ten_kills_at_random_moments_change_nothing(uninterrupted, phantoms):
     assert final(phantoms) == final(whole)
 
 
-@pytest.fixture
-def _same_signals():
-    """What SIGTERM meant before: a training that is started in this process changes it."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.mark.usefixtures("_same_signals")
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "marker_cut", "marker_gone"])
-def test_a_damaged_newest_checkpoint_is_set_aside_and_the_one_before_serves(
-    uninterrupted, phantoms, damage, capsys
-):
+def test_a_damaged_newest_checkpoint_is_set_aside_and_the_one_before_serves(uninterrupted, phantoms, damage):
     whole, _ = uninterrupted
     folder = phantoms / "runs" / RUN
     shutil.copytree(whole / "runs" / RUN, folder)
@@ -79,6 +67,7 @@ def test_a_damaged_newest_checkpoint_is_set_aside_and_the_one_before_serves(
         marker.write_text(marker.read_text()[:40])
     else:
         marker.unlink()
-    assert cli.main([*SMALL, "--resume"]) == 0
-    assert ("set aside" in capsys.readouterr().out) == (damage != "marker_gone")
+    code, output = finish([*SMALL, "--resume"], phantoms)
+    assert code == 0, output
+    assert ("set aside" in output) == (damage != "marker_gone")
     assert final(phantoms) == final(whole)
