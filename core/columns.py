@@ -11,13 +11,20 @@ from dataclasses import dataclass
 from statistics import stdev
 from typing import Any
 
-from core import catalogues
+from core import catalogues, runs
 from core.cards import DatasetCard
 from core.metrics import tables
 from core.plans import Folds, Plan, endpoint, families
 from core.records import Run
 from core.summary_ranks import sentence
 
+ALIKE = (
+    "dataset",
+    "model",
+    "split",
+    "width",
+    "recipe",
+)  # what trainings share that differ by their seed alone
 SEEDS_FOR_A_CLAIM = 3  # fewer trainings per network compare runs, not architectures
 Row = Mapping[str, Any]
 
@@ -136,7 +143,7 @@ def compared(
     for family, names in families(card, plans, folded).items():
         members = [known[run] for run in names if run in known]
         if len(members) > 1:
-            note = single_run(plans, [run for column in members for run in column.trainings])
+            note = cautions(plans, [run for column in members for run in column.trainings])
             shared = {"family": family, "dataset": card.name, "class": name}
             rows = {column.name: column.rows[name] for column in members}
             tests, order = tables.comparisons(rows, shared, note, units)
@@ -148,19 +155,27 @@ def compared(
     return pairs, orders
 
 
+def cautions(plans: Sequence[Plan], members: Sequence[str]) -> str:
+    """What a comparison of networks carries: few seeds, unequal training; "" where there is nothing to say."""
+    differing = runs.unlike(*(plan.run for plan in plans if plan.run.name in members))
+    unequal = f"not trained alike: {', '.join(differing)}" if differing else ""
+    return "; ".join(filter(None, [single_run(plans, members), unequal]))
+
+
 def single_run(plans: Sequence[Plan], members: Sequence[str]) -> str:
     """The caution that a comparison carries until every network was trained from three seeds, all else equal."""
-    seeds: dict[tuple[Any, ...], set[int]] = {}
-    for plan in plans:
-        seeds.setdefault(_but_seed(plan.run), set()).add(plan.run.seed)
-    own = (seeds[_but_seed(plan.run)] for plan in plans if plan.run.name in members)
+    own = (
+        {plan.run.seed for plan in plans if _differ_by_seed_alone(plan.run, member.run)}
+        for member in plans
+        if member.run.name in members
+    )
     enough = all(len(found) >= SEEDS_FOR_A_CLAIM for found in own)
     return "" if enough else "single run: compares these runs, not the architectures"
 
 
-def _but_seed(run: Run) -> tuple[Any, ...]:
-    """What trainings that differ by their seed alone share."""
-    return run.dataset, run.model, run.split, run.width, run.recipe
+def _differ_by_seed_alone(one: Run, other: Run) -> bool:
+    is_alike = all(getattr(one, key) == getattr(other, key) for key in ALIKE)
+    return is_alike and not runs.unlike(one, other)
 
 
 def dice_of(records: Sequence[Row], card: DatasetCard, run: str) -> Row:

@@ -66,10 +66,9 @@ def scores(stored: Any, runs: dict[str, str], name: str) -> None:
         st.caption("A paired comparison needs at least two networks that were trained alike.")
         return
     st.table(compared.set_index("Comparison"), alt="Paired differences of Dice between networks")
-    kind = next((row["kind"] for row in stored.summary["comparisons"] if row["kind"]), "")
     st.caption(
         f"Unit: {words.plain(stored.header['group'])}, never the single image. p is left out where n is too small "
-        f"for it to fall below 0.05. {words.plain(kind.capitalize())}."
+        f"for it to fall below 0.05. {tables.comparison_caution(stored, runs)}"
     )
 
 

@@ -60,7 +60,7 @@ def cautions(stored: Any, order: Row) -> list[str]:
     if order["left_out"]:
         said.append(f"{order['left_out']} {order['n_unit']} left out: not defined for every network.")
     if order["kind"]:
-        said.append(f"{order['kind'].capitalize()}.")
+        said.append(f"{order['kind'][0].upper()}{order['kind'][1:]}.")
     return said
 
 

@@ -181,6 +181,13 @@ def comparison_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def comparison_caution(stored: Any, runs: Mapping[str, str]) -> str:
+    """What the comparisons among ``runs`` carry, as a sentence; "" where they carry nothing."""
+    pairs = (row for row in stored.summary["comparisons"] if row["a"] in runs and row["b"] in runs)
+    kind = next((row["kind"] for row in pairs if row["kind"]), "")
+    return words.plain(f"{kind[:1].upper()}{kind[1:]}.") if kind else ""
+
+
 def difference(value: float | None) -> str:
     """A difference of two scores with its sign, none before a zero; ``n/a`` where undefined."""
     return words.UNDEFINED if value is None else f"{round(value, 3) + 0.0:+.3f}"

@@ -73,10 +73,9 @@ def scores(stored: Any, runs: dict[str, str]) -> None:
         what = stored.header["endpoint"]["class"]
         st.markdown(f"**Paired differences of {what} Dice**")
         st.table(compared.set_index("Comparison"), alt=f"Paired differences of {what} Dice between networks")
-        kind = next((row["kind"] for row in stored.summary["comparisons"] if row["kind"]), "")
         st.caption(
             "Unit: the patient, never the volume or the slice. No interval below 5 patients, no p where it could "
-            f"not fall below 0.05. {words.plain(kind.capitalize())}."
+            f"not fall below 0.05. {tables.comparison_caution(stored, runs)}"
         )
     ranking.spread_section(stored, runs)
 

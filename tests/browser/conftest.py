@@ -27,6 +27,10 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 RUN = "tags => axe.run(document, { runOnly: tags, resultTypes: ['violations'] })"
 # What waits for the server is dimmed, and then without contrast.
 AT_REST = "() => !document.querySelector('[data-stale=true], [data-test-script-state=running]')"
+# Colours that still change from one theme to the other have the contrast of neither.
+SETTLED = """() => document.getAnimations().every(
+    one => one.playState !== 'running' || one.effect.getComputedTiming().iterations === Infinity
+)"""
 PATIENCE = 120  # seconds until a server must answer; a busy machine takes its time
 
 
@@ -157,6 +161,7 @@ def violations():
     def found(page) -> list[str]:
         page.wait_for_timeout(1000)
         page.wait_for_function(AT_REST)
+        page.wait_for_function(SETTLED)
         page.evaluate(axe.AXE_SCRIPT)
         return [
             f"{rule['id']} ({rule['impact']}): {node['target']}: {node['html'][:160]}"

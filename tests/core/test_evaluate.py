@@ -652,6 +652,26 @@ def test_seeds_of_another_width_or_split_do_not_make_three(listed):
     assert {pair["kind"] for pair in pairs} == {"single run: compares these runs, not the architectures"}
 
 
+def test_a_seed_that_was_trained_longer_does_not_make_three(listed):
+    with_folds(listed, 0, 1, 2)
+    for place, run in enumerate(listed):
+        config = {"seed": run.seed, "epochs": 36 if run.seed == 2 else 18}
+        listed[place] = dataclasses.replace(run, manifest={"config": config})
+    evaluate()
+    pairs = results.read_results("toy").summary["comparisons"]
+    assert {pair["kind"] for pair in pairs} == {"single run: compares these runs, not the architectures"}
+
+
+def test_networks_that_were_not_trained_alike_are_compared_with_what_differs(listed):
+    for place, epochs in enumerate((36, 18, 36)):
+        config = {"model": listed[place].model, "seed": 0, "epochs": epochs, "batch": 8}
+        listed[place] = dataclasses.replace(listed[place], manifest={"config": config})
+    evaluate()
+    summary = results.read_results("toy").summary
+    said = "single run: compares these runs, not the architectures; not trained alike: epochs 36 and 18"
+    assert {row["kind"] for row in [*summary["comparisons"], *summary["ranks"]]} == {said}
+
+
 def test_a_case_is_told_how_far_the_networks_that_read_it_disagree_default_split_first(listed):
     with_folds(listed)
     evaluate()

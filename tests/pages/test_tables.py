@@ -104,6 +104,14 @@ def test_a_p_that_could_not_fall_below_005_is_not_given():
     assert row["95 % interval"] == "no interval"
 
 
+def test_the_caution_under_comparisons_is_that_of_the_networks_shown():
+    of_others = PAIR | {"a": "x", "b": "y", "kind": "not trained alike: epochs 36 and 18"}
+    shown = PAIR | {"kind": "single run: compares these runs, not the architectures"}
+    found = stored(comparisons=[of_others, shown])
+    assert tables.comparison_caution(found, TITLES).startswith("Single run: compares these runs, not the")
+    assert tables.comparison_caution(stored(comparisons=[of_others, PAIR | {"kind": ""}]), TITLES) == ""
+
+
 def case(name, dice, n_ref=10, n_pred=10):
     row = {"run": "r", "model": "unet", "class": "tumour", "case": name}
     return row | {"dice": dice, "n_ref": n_ref, "n_pred": n_pred}
