@@ -20,6 +20,7 @@ from pages.parts.words import plain
 
 PARTS = {"test": "Test: unseen in training", "validation": "Validation", "train": "Training", "all": "All"}
 TAGS = ("benign", "malignant", "normal")
+IN_SIGHT = 26  # characters that a closed list of the sidebar shows; longer names stand below it in full
 
 
 def _settle(card: DatasetCard) -> list[SliceEntry]:
@@ -100,13 +101,15 @@ def pick_networks(widths: Mapping[str, int]) -> None:
             on_change=_took("w_networks", "m", address=True),
         )
         if len(sets := choices.set_titles(widths, selection().ds)) > 1:
-            st.selectbox(
+            chosen = st.selectbox(
                 "Training",
                 list(sets),
                 format_func=lambda name: sets.get(name, name),
                 key=state.seed("w_set", selection().set if selection().set in sets else next(iter(sets))),
                 on_change=_took("w_set", "set", address=True),
             )
+            if len(sets[chosen]) > IN_SIGHT:
+                st.caption(sets[chosen])
 
 
 def pick_case() -> Choice | None:
