@@ -252,7 +252,7 @@ def _case_row(
     values = overlap.class_values(endpoint(card), card.classes)
     family, members = leading_family(groups, drawn)
     masks = [np.isin(drawn[name], values) for name in members]
-    pixels, share = overlap.disagreement(masks)
+    pixels, share = overlap.disagreement(masks) if masks else (None, math.nan)
     return {
         "case": entry.case,
         "index": entry.index,

@@ -6,6 +6,7 @@ a run any more. Of sets of pictures only: a volume's tables need its predictions
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,10 +16,11 @@ import numpy as np
 from core import atomic, places, prepared, results, runs
 from core.errors import RunRefused
 from core.metrics.calibration import Bins
-from core.plans import Plan, leading_family, plan_all
+from core.plans import Plan, plan_all
 from core.records import Run
 
 Row = dict[str, Any]
+UNKNOWN = {"disagreement": math.nan, "disagreement_px": None, "n_runs": 0, "family": None}
 
 
 def drop_weights(name: str) -> int:
@@ -86,8 +88,8 @@ def keep(
 ) -> None:
     """Add what is stored of the runs without weights to what was computed of the others, in place.
 
-    ``groups`` are run names by family, the leading family first: a case's disagreement is that of the first one
-    with two networks that were scored on it.
+    ``groups`` are run names by family. Where a case's disagreement could not be computed, because fewer than two of
+    its networks have weights, it stays that which is stored, as long as all networks behind it are the same.
     """
     names = [plan.run.name for plan in plans]
     light = {plan.run.name for plan in plans if plan.run.is_scores_only}
@@ -105,19 +107,19 @@ def keep(
     for row in scores:
         tested.setdefault(row["case"], set()).add(row["run"])
     computed = {row["case"]: row for row in cases}
-    families = [family["runs"] for family in stored.summary["families"]]
+    before = stored.summary["inputs"]["runs"]
+    same = {plan.run.name for plan in plans if before.get(plan.run.name) == plan.checksums}
+    families = [set(family["runs"]) & same for family in stored.summary["families"]]
     for case, own in tested.items():
-        before = stored.cases.get(case)
-        place, members = leading_family(groups, own)
-        is_light = bool(members) and set(members) <= light
-        if case not in computed and before is not None:
-            row = {**before, "flags": ";".join(before["flags"])}
-            computed[case] = row | {"disagreement": 0.0, "disagreement_px": 0, "n_runs": 0, "family": None}
-        if is_light and before is not None and before["family"] is not None:
-            told = [run for run in families[int(before["family"])] if run in own]
-            if told == members:
-                same = ("disagreement", "disagreement_px", "n_runs")
-                computed[case] |= {key: before[key] for key in same} | {"family": place}
+        if (old := stored.cases.get(case)) is None:
+            continue
+        row = computed.setdefault(case, {**old, "flags": ";".join(old["flags"])} | UNKNOWN)
+        if row["n_runs"] or old["family"] is None:
+            continue
+        told = families[int(old["family"])] & own
+        if len(told) == old["n_runs"]:
+            place = next(place for place, names in enumerate(groups.values()) if told <= set(names))
+            row |= {key: old[key] for key in UNKNOWN} | {"family": place}
     cases[:] = [computed[case] for case in sorted(computed)]
 
 

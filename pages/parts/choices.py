@@ -191,18 +191,24 @@ def part_of(entry: SliceEntry, card: DatasetCard, runs: Mapping[str, Run | None]
     return next((entry.parts[name] for name in (*own, *card.splits) if name in entry.parts), "external")
 
 
-def disagreements(dataset: str) -> dict[str, float]:
-    """Disagreement of the networks per case from stored results; empty when there are none."""
-    stored = cached.results(dataset)
+def disagreements(dataset: str, runs: Mapping[str, Run | None]) -> dict[str, float]:
+    """Stored disagreement per case of the training to which ``runs`` belong; empty where none is stored for it."""
+    stored, shown = cached.results(dataset), {run.name for run in runs.values() if run is not None}
     if stored is None:
         return {}
-    found = {case: float(row["disagreement"]) for case, row in stored.cases.items() if "disagreement" in row}
+    of_shown = [not shown.isdisjoint(family["runs"]) for family in stored.summary["families"]]
+    found = {
+        case: float(row["disagreement"])
+        for case, row in stored.cases.items()
+        if row.get("family") is not None and of_shown[row["family"]]
+    }
     return {case: value for case, value in found.items() if value == value}  # without NaN
 
 
 def matching(sel: Selection, card: DatasetCard) -> list[SliceEntry]:
     """The cases that match the filter, the largest disagreement first."""
-    order, runs = disagreements(card.name), chosen_runs(sel, card.name)
+    runs = chosen_runs(sel, card.name)
+    order = disagreements(card.name, runs)
     found = [
         entry
         for entry in entries(card.name)

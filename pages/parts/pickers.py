@@ -118,10 +118,11 @@ def pick_case() -> Choice | None:
     card = choices.prepared(name)
     if card is None:
         return None
-    found, order = _settle(card), choices.disagreements(name)
+    found = _settle(card)
     sets = choices.run_sets(name)
     pick_networks({one: next(iter(trained.values())).width for one, trained in sets.items()})
     runs = choices.chosen_runs(selection(), name)
+    order = choices.disagreements(name, runs)
     with st.sidebar:
         _pick_filter(card)
         if not found:
@@ -138,9 +139,16 @@ def pick_case() -> Choice | None:
             on_change=_took("w_case", "case", address=True),
         )
         if not order:
-            st.caption(f"Not ordered by disagreement yet: `python -m core evaluate {name}`")
+            st.caption(_unordered(name))
         _step(list(by_case), entry.case)
     return Choice(card, entry, choices.part_of(entry, card, runs), runs, order.get(entry.case))
+
+
+def _unordered(name: str) -> str:
+    """Why a list of cases is in no order of disagreement."""
+    if cached.results(name) is None:
+        return f"Not ordered by disagreement yet: `python -m core evaluate {name}`"
+    return "Not ordered by disagreement: it is stored of another training, or of no two networks."
 
 
 def _pick_filter(card: DatasetCard) -> None:

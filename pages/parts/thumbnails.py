@@ -17,7 +17,8 @@ def case_list(choice: Choice) -> None:
 
     For the end of a page's script, so that the case itself is drawn first.
     """
-    found, order = choices.matching(pickers.selection(), choice.card), choices.disagreements(choice.card.name)
+    found = choices.matching(pickers.selection(), choice.card)
+    order = choices.disagreements(choice.card.name, choice.runs)
     at = next((place for place, entry in enumerate(found) if entry.case == choice.entry.case), 0)
     first = at - at % ROWS
     last = min(first + ROWS, len(found))

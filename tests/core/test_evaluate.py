@@ -409,6 +409,46 @@ def unordered(summary):
     return told | {key: sorted(told[key], key=str) for key in ("families", "comparisons", "ranks")}
 
 
+def apart(case):
+    """How far the networks behind the stored disagreement of a case differ, and their names."""
+    stored = results.read_results("toy")
+    row = stored.cases[case]
+    runs_ = [] if row["family"] is None else stored.summary["families"][row["family"]]["runs"]
+    return row["disagreement"], row["disagreement_px"], row["n_runs"], runs_
+
+
+def test_the_disagreement_of_networks_without_weights_stays_when_a_single_one_joins_and_goes(listed):
+    listed += [run_of(model, FOLDS[1]) for model in SHIFTS]
+    evaluate()
+    before = apart("benign-6")
+    assert before[2] == 3
+    listed[3:] = [without_weights(run) for run in listed[3:]]
+    for model in ("unet", "multiresunet"):
+        listed.append(run_of(model, FOLDS[1], seed=1))
+        evaluate()
+        assert apart("benign-6") == before
+        listed[-1] = without_weights(listed[-1])
+        evaluate()
+        assert apart("benign-6") == before
+
+
+def test_a_disagreement_with_a_network_that_was_trained_again_is_not_known(listed):
+    listed += [run_of(model, FOLDS[1]) for model in ("unet", "dcunet")]
+    evaluate()
+    listed[3:] = [without_weights(listed[3]), dataclasses.replace(listed[4], weights_sha256="other")]
+    evaluate()
+    value, pixels, *nobody = apart("benign-6")
+    assert math.isnan(value)
+    assert (pixels, *nobody) == (None, 0, [])
+
+
+def test_a_case_that_one_network_reads_has_no_disagreement_rather_than_none_at_all(listed):
+    listed.append(run_of("unet", FOLDS[1]))
+    evaluate()
+    assert math.isnan(apart("benign-6")[0])
+    assert apart("benign-1")[0] > 0
+
+
 def test_what_is_kept_as_scores_alone_leads_no_table_while_there_are_networks_that_draw(listed):
     with_folds(listed)
     evaluate()

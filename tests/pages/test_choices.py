@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from types import SimpleNamespace
+
 import pytest
 
 from core import read_card
-from pages.parts import choices
+from pages.parts import cached, choices
 
 
 @pytest.mark.parametrize(
@@ -40,3 +43,15 @@ def test_every_split_of_every_built_in_dataset_has_words():
 def test_the_split_of_single_images_or_slices_is_named_after_the_kind_of_data():
     found = {name: choices.drawn_split(name) for name in ("phantom_busi", "phantom_lits", "nowhere")}
     assert found == {"phantom_busi": "busi-image", "phantom_lits": "lits-slice", "nowhere": ""}
+
+
+def test_the_disagreement_in_a_list_is_that_of_the_training_shown(monkeypatch):
+    cases = {
+        "x": {"disagreement": 0.2, "family": 0},
+        "y": {"disagreement": 0.7, "family": 1},
+        "z": {"disagreement": math.nan, "family": None},
+    }
+    stored = SimpleNamespace(summary={"families": [{"runs": ["a", "b"]}, {"runs": ["c", "d"]}]}, cases=cases)
+    monkeypatch.setattr(cached, "results", lambda dataset: stored)
+    assert choices.disagreements("toy", {"unet": SimpleNamespace(name="b"), "dcunet": None}) == {"x": 0.2}
+    assert choices.disagreements("toy", {"unet": None}) == {}

@@ -181,7 +181,13 @@ def rows_of(case: str, runs) -> list[dict]:
 def test_the_strip_comes_from_stored_scores_without_any_prediction(ct, monkeypatch):
     runs = [f"lits-{model}-0" for model in ("unet", "multiresunet", "dcunet")]
     stored = SimpleNamespace(
-        slices=rows_of("volume-202", runs), scores=[], cases={}, records=[], header={}, runs={}
+        slices=rows_of("volume-202", runs),
+        scores=[],
+        cases={},
+        records=[],
+        header={},
+        runs={},
+        summary={"families": []},
     )
     monkeypatch.setattr(cached, "results", lambda dataset: stored)
     page = open_volume("review")
