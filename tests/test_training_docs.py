@@ -103,7 +103,7 @@ def test_what_width_adds_over_the_folds_follows_from_the_stored_scores():
         assert list(means[0]) == list(means[1])
         found = paired(*(list(own.values()) for own in means)).difference
         cells = f"| {found.n} | {found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f}) |"
-        title = {"unet": "U-Net", "multiresunet": "MultiResUNet"}[model]
+        title = {"unet": "U-Net", "multiresunet": "MultiResUNet", "dcunet": "DC-UNet"}[model]
         (line,) = [line for line in text.splitlines() if re.match(rf"\| {title}, (five )?folds", line)]
         assert line.endswith(cells)
 
