@@ -18,13 +18,8 @@ from core.plans import Folds, Plan, endpoint, families
 from core.records import Run
 from core.summary_ranks import sentence
 
-ALIKE = (
-    "dataset",
-    "model",
-    "split",
-    "width",
-    "recipe",
-)  # what trainings share that differ by their seed alone
+# What trainings share that differ by their seed alone.
+ALIKE = ("dataset", "model", "split", "width", "recipe")
 SEEDS_FOR_A_CLAIM = 3  # fewer trainings per network compare runs, not architectures
 Row = Mapping[str, Any]
 
