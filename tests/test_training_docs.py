@@ -10,6 +10,7 @@ from statistics import mean
 
 import pytest
 
+from core.catalogues import network_cards
 from core.metrics.leakage import IMAGES
 from core.metrics.statistics import group_means, paired
 from tests.bench import ablation
@@ -103,7 +104,7 @@ def test_what_width_adds_over_the_folds_follows_from_the_stored_scores():
         assert list(means[0]) == list(means[1])
         found = paired(*(list(own.values()) for own in means)).difference
         cells = f"| {found.n} | {found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f}) |"
-        title = {"unet": "U-Net", "multiresunet": "MultiResUNet", "dcunet": "DC-UNet"}[model]
+        title = network_cards()[model].title
         (line,) = [line for line in text.splitlines() if re.match(rf"\| {title}, (five )?folds", line)]
         assert line.endswith(cells)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -193,16 +194,19 @@ def part_of(entry: SliceEntry, card: DatasetCard, runs: Mapping[str, Run | None]
 
 def disagreements(dataset: str, runs: Mapping[str, Run | None]) -> dict[str, float]:
     """Stored disagreement per case of the training to which ``runs`` belong; empty where none is stored for it."""
-    stored, shown = cached.results(dataset), {run.name for run in runs.values() if run is not None}
-    if stored is None:
-        return {}
+    stored = cached.results(dataset)
+    shown = {run.name for run in runs.values() if run is not None}
+    return {} if stored is None else stored_disagreements(stored, shown)
+
+
+def stored_disagreements(stored: Any, shown: Set[str]) -> dict[str, float]:
+    """Disagreement per case, 0 to 1, where it is that of the training to which the runs ``shown`` belong."""
     of_shown = [not shown.isdisjoint(family["runs"]) for family in stored.summary["families"]]
-    found = {
-        case: float(row["disagreement"])
+    return {
+        case: row["disagreement"]
         for case, row in stored.cases.items()
-        if row.get("family") is not None and of_shown[row["family"]]
+        if row.get("family") is not None and of_shown[row["family"]] and math.isfinite(row["disagreement"])
     }
-    return {case: value for case, value in found.items() if value == value}  # without NaN
 
 
 def matching(sel: Selection, card: DatasetCard) -> list[SliceEntry]:

@@ -52,7 +52,7 @@ def cautions(stored: Any, order: Row) -> list[str]:
     if order["share"]:
         said.append("First by " + ", by ".join(f"{way}: {first}" for way, first in winners.items()) + ".")
     if order["share"] and order["note"]:
-        said.append(f"{order['note'][0].upper()}{order['note'][1:]}.")
+        said.append(words.sentence(order["note"]))
     if order["tau"] is not None:
         said.append(
             f"The order of the resamples agrees with this one by Kendall's tau {order['tau']:.2f}, 1 at most."
@@ -60,7 +60,7 @@ def cautions(stored: Any, order: Row) -> list[str]:
     if order["left_out"]:
         said.append(f"{order['left_out']} {order['n_unit']} left out: not defined for every network.")
     if order["kind"]:
-        said.append(f"{order['kind'][0].upper()}{order['kind'][1:]}.")
+        said.append(words.sentence(order["kind"]))
     return said
 
 

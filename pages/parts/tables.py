@@ -185,7 +185,7 @@ def comparison_caution(stored: Any, runs: Mapping[str, str]) -> str:
     """What the comparisons among ``runs`` carry, as a sentence; "" where they carry nothing."""
     pairs = (row for row in stored.summary["comparisons"] if row["a"] in runs and row["b"] in runs)
     kind = next((row["kind"] for row in pairs if row["kind"]), "")
-    return words.plain(f"{kind[:1].upper()}{kind[1:]}.") if kind else ""
+    return words.plain(words.sentence(kind)) if kind else ""
 
 
 def difference(value: float | None) -> str:

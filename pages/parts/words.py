@@ -38,6 +38,11 @@ AREAS = {
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~$]|:(?=\S)|^[#+-])", re.MULTILINE)
 
 
+def sentence(text: str) -> str:
+    """``text``, not empty, with a capital letter and a full stop."""
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def plain(text: str) -> str:
     """``text`` with every sign that Markdown would act on escaped."""
     return _SPECIAL.sub(r"\\\1", text)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core import VERDICTS, Run, Verdict, verdict_counts
-from pages.parts import tables, words
+from pages.parts import choices, tables, words
 
 Row = Mapping[str, Any]
 
@@ -53,14 +52,7 @@ def disagreement(stored: Any, runs: Mapping[str, str], name: str) -> list[Listed
 
     Empty for a training that is not the one whose disagreement is stored.
     """
-    families = stored.summary["families"]
-    shares = {
-        case: row["disagreement"]
-        for case, row in stored.cases.items()
-        if row.get("family") is not None
-        and runs.keys() & set(families[row["family"]]["runs"])
-        and math.isfinite(row["disagreement"])
-    }
+    shares = choices.stored_disagreements(stored, runs.keys())
     known = {case for run in runs for case in tables.of_cases(stored, run, name)}
     at = _slices(stored, list(runs), lambda row: row["disagreement_px"] or 0)
     ordered = sorted(shares.keys() & known, key=lambda case: (-shares[case], case))
