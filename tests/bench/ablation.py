@@ -81,9 +81,9 @@ def training(
             continue
         run, values = _trained(name, changes, output)
         base = base or values["dice"]
-        rows.append({"choice": name, **_row(values, base), "best_epoch": run.best_epoch})
+        rows.append({"choice": name, **row(values, base), "best_epoch": run.best_epoch})
         print(rows[-1], flush=True)
-    return _corrected(rows)
+    return corrected(rows)
 
 
 def reading() -> list[dict[str, Any]]:
@@ -92,23 +92,23 @@ def reading() -> list[dict[str, Any]]:
     seen = [_looked_at(runs.read_run(name)) for name in SHIPPED]
     mirrored = [_looked_at(runs.read_run(name), mirror=True) for name in SHIPPED]
     for name, plain, flipped in zip(SHIPPED, seen, mirrored, strict=True):
-        base = _scores(plain)["dice"]
+        base = scores(plain)["dice"]
         both = plain | {"probability": (plain["probability"] + flipped["probability"]) / 2}
         ways = {"as shipped": plain, "mean with the mirrored image": both}
         for way, found in ways.items():
-            rows.append({"run": name, "way": way, **_row(_scores(found), base)})
-        rows.append({"run": name, "way": "threshold from the other half", **_row(_cross_fitted(plain), base)})
+            rows.append({"run": name, "way": way, **row(scores(found), base)})
+        rows.append({"run": name, "way": "threshold from the other half", **row(_cross_fitted(plain), base)})
     together = seen[0] | {"probability": np.mean([one["probability"] for one in seen], axis=0)}
-    best = max(seen, key=lambda one: float(np.mean(list(_scores(one)["dice"].values()))))
+    best = max(seen, key=lambda one: float(np.mean(list(scores(one)["dice"].values()))))
     against = SHIPPED[[one is best for one in seen].index(True)]
     rows.append(
         {
             "run": "mean of the three",
             "way": f"against {against}",
-            **_row(_scores(together), _scores(best)["dice"]),
+            **row(scores(together), scores(best)["dice"]),
         }
     )
-    return _corrected(rows)
+    return corrected(rows)
 
 
 def _trained(name: str, changes: dict[str, Any], output: Path) -> tuple[Run, dict[str, Any]]:
@@ -117,13 +117,13 @@ def _trained(name: str, changes: dict[str, Any], output: Path) -> tuple[Run, dic
     from core.training import losses
     from core.training.fit import train
 
-    with _apart(_folder(name, output)), contextlib.ExitStack() as patched:
+    with apart(_folder(name, output)), contextlib.ExitStack() as patched:
         for constant, value in CONSTANTS.get(name, {}).items():
             patched.enter_context(mock.patch.object(losses, constant, value))
         made = runs.run_name(DATASET, NETWORK, chosen.seed)
         with runs.hold(made):
             run = train(made, chosen, resume=True, report=lambda facts: None)
-        return run, _scores(_looked_at(run))
+        return run, scores(_looked_at(run))
 
 
 def _folder(name: str, output: Path) -> Path:
@@ -131,7 +131,7 @@ def _folder(name: str, output: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _apart(folder: Path) -> Iterator[None]:
+def apart(folder: Path) -> Iterator[None]:
     """An artifacts folder of its own that has the prepared data and the runs on phantoms of the real one."""
     shared = [places.data(DATASET), *places.runs().glob("phantom_*")]
     for found in shared:
@@ -162,19 +162,24 @@ def _looked_at(run: Run, *, mirror: bool = False) -> dict[str, Any]:
     }
 
 
-def _scores(found: dict[str, Any], threshold: float = THRESHOLD) -> dict[str, Any]:
-    """Dice by group over images with a tumour, the share of the others on which any is drawn, cross-entropy."""
-    probability, reference = found["probability"], found["reference"]
-    drawn = probability > threshold
-    both = (drawn & reference).sum(axis=(1, 2))
-    sizes = drawn.sum(axis=(1, 2)), reference.sum(axis=(1, 2))
-    shown = sizes[1] > 0
-    dice = np.where(shown, 2 * both / np.maximum(sizes[0] + sizes[1], 1), np.nan)
-    sure = np.clip(probability.astype(np.float64), 1e-7, 1 - 1e-7)
+def scores(found: dict[str, Any], threshold: float = THRESHOLD) -> dict[str, Any]:
+    """Dice by group over images with a tumour, the share of the others on which any is drawn, cross-entropy.
+
+    ``probability`` and ``reference`` hold an array per image, on any grid; cross-entropy is the mean over images.
+    """
+    dice, drawn_on, entropies = [], [], []
+    for probability, reference in zip(found["probability"], found["reference"], strict=True):
+        drawn = probability > threshold
+        size, true = int(drawn.sum()), int(reference.sum())
+        dice.append(2 * int((drawn & reference).sum()) / (size + true) if true else np.nan)
+        if not true:
+            drawn_on.append(size > 0)
+        sure = np.clip(probability.astype(np.float64), 1e-7, 1 - 1e-7)
+        entropies.append(-np.log(np.where(reference, sure, 1 - sure)).mean())
     return {
-        "dice": statistics.group_means(dice.tolist(), found["groups"]),
-        "false_alarms": float((sizes[0][~shown] > 0).mean()),
-        "bce": float(-np.log(np.where(reference, sure, 1 - sure)).mean()),
+        "dice": statistics.group_means(dice, found["groups"]),
+        "false_alarms": float(np.mean(drawn_on)),
+        "bce": float(np.mean(entropies)),
     }
 
 
@@ -187,27 +192,28 @@ def _cross_fitted(found: dict[str, Any]) -> dict[str, Any]:
         other = {
             key: value[~own] if key != "groups" else groups[~own].tolist() for key, value in found.items()
         }
-        means = [float(np.mean(list(_scores(other, level)["dice"].values()))) for level in THRESHOLDS]
+        means = [float(np.mean(list(scores(other, level)["dice"].values()))) for level in THRESHOLDS]
         chosen = THRESHOLDS[best_threshold(means)]
         probability[own] = np.where(probability[own] > chosen, 1.0, 0.0)
-    return _scores(found | {"probability": probability}) | {"bce": float("nan")}
+    return scores(found | {"probability": probability}) | {"bce": float("nan")}
 
 
-def _row(values: dict[str, Any], base: dict[str, float]) -> dict[str, Any]:
+def row(values: dict[str, Any], base: dict[str, float]) -> dict[str, Any]:
+    """A row of a table: the mean over groups with its interval, and its change against ``base``, by group."""
     names = sorted(base)
     own = statistics.interval([values["dice"][name] for name in names])
-    row: dict[str, Any] = {"n_groups": own.n, "dice": own.mean, "dice_low": own.low, "dice_high": own.high}
+    made: dict[str, Any] = {"n_groups": own.n, "dice": own.mean, "dice_low": own.low, "dice_high": own.high}
     if values["dice"] != base:
         paired = statistics.paired([values["dice"][name] for name in names], [base[name] for name in names])
         change = asdict(paired.difference)
-        row |= {"change": change["mean"], "change_low": change["low"], "change_high": change["high"]}
-        row |= {"p": paired.p}
+        made |= {"change": change["mean"], "change_low": change["low"], "change_high": change["high"]}
+        made |= {"p": paired.p}
     else:
-        row |= dict.fromkeys(("change", "change_low", "change_high", "p"), float("nan"))
-    return row | {"false_alarms": values["false_alarms"], "bce": values["bce"]}
+        made |= dict.fromkeys(("change", "change_low", "change_high", "p"), float("nan"))
+    return made | {"false_alarms": values["false_alarms"], "bce": values["bce"]}
 
 
-def _corrected(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def corrected(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows with their p after Holm over the whole table."""
     tested = [row for row in rows if not np.isnan(row["p"])]
     for row, p in zip(tested, statistics.holm([row["p"] for row in tested]), strict=True):
