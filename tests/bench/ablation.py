@@ -3,6 +3,7 @@
     python -m tests.bench.ablation training    a short training per choice; stopped and started again, it goes on
     python -m tests.bench.ablation beginning   the same for how a training of pictures begins
     python -m tests.bench.ablation reading     the shipped runs, read in other ways
+    python -m tests.bench.ablation seeds       trainings that differ by their seed, read together
 
 Each writes a table into docs/, with which docs/training.md is compared by its test. The unit of every interval is
 the group of near-duplicates. The epoch of a training is chosen on the same images, so the scores are a little
@@ -109,6 +110,29 @@ def reading() -> list[dict[str, Any]]:
         }
     )
     return corrected(rows)
+
+
+def seeds() -> list[dict[str, Any]]:
+    """Of each network with several seeds: one of them, on average, and the mean of what all of them say."""
+    rows = []
+    for shipped in SHIPPED:
+        first = runs.read_run(shipped)
+        own = [run for run in runs.list_runs(DATASET) if not run.is_rejected and _differ_by_seed(run, first)]
+        if len(own) == 1:
+            continue
+        seen = [_looked_at(run) for run in own]
+        alone = [scores(one) for one in seen]
+        average = {key: float(np.mean([one[key] for one in alone])) for key in ("false_alarms", "bce")}
+        base = {group: float(np.mean([one["dice"][group] for one in alone])) for group in alone[0]["dice"]}
+        together = seen[0] | {"probability": np.mean([one["probability"] for one in seen], axis=0)}
+        ways = {"one seed, on average": average | {"dice": base}, f"mean of {len(own)}": scores(together)}
+        rows += [{"run": first.model, "way": way, **row(found, base)} for way, found in ways.items()]
+    return corrected(rows)
+
+
+def _differ_by_seed(one: Run, other: Run) -> bool:
+    is_alike = (one.model, one.split, one.width) == (other.model, other.split, other.width)
+    return is_alike and not runs.unlike(one, other)
 
 
 def _trained(name: str, changes: dict[str, Any], output: Path) -> tuple[Run, dict[str, Any]]:
@@ -257,15 +281,18 @@ def _number(cell: Any) -> float | None:
     return None if np.isnan(value) else value
 
 
+READINGS = {"reading": reading, "seeds": seeds}
+
+
 def main(arguments: Sequence[str]) -> int:
     """Measure one of the tables and write it."""
     asked = argparse.ArgumentParser(prog="python -m tests.bench.ablation", description=__doc__)
-    asked.add_argument("table", choices=(*TRAININGS, "reading"))
+    asked.add_argument("table", choices=(*TRAININGS, *READINGS))
     asked.add_argument("--output", type=Path, default=ROOT / "tests" / "output" / "ablation")
     asked.add_argument("--finished", action="store_true", help="train nothing: the rows that there are")
     chosen = asked.parse_args(arguments)
-    choices = TRAININGS.get(chosen.table)
-    rows = training(choices, chosen.output, finished=chosen.finished) if choices else reading()
+    read = READINGS.get(chosen.table)
+    rows = read() if read else training(TRAININGS[chosen.table], chosen.output, finished=chosen.finished)
     path = ROOT / "docs" / f"ablation_{chosen.table}.csv"
     results.write_csv(path, rows)
     print(table(rows))
