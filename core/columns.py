@@ -180,21 +180,29 @@ def dice_of(records: Sequence[Row], card: DatasetCard, run: str) -> Row:
 
 
 def over_seeds(card: DatasetCard, columns: Sequence[Column], records: Sequence[Row]) -> list[dict[str, Any]]:
-    """Spread over seeds where a network was trained more than once under otherwise equal conditions."""
-    found: dict[tuple[Any, ...], list[Column]] = {}
+    """Spread over seeds where a network was trained more than once and nothing but the seed differs."""
+    found: list[list[Column]] = []
     for column in columns:
-        run, split = column.plans[0].run, " + ".join(plan.run.split for plan in column.plans)
-        found.setdefault((run.dataset, run.model, split, run.width, run.recipe), []).append(column)
-    names = ("trained_on", "model", "split", "width", "recipe")
+        members = next((own for own in found if _is_another_seed(own[0], column)), None)
+        if members is None:
+            found.append(members := [])
+        members.append(column)
     return [
         {
-            **dict(zip(names, key, strict=True)),
+            "runs": [column.name for column in members],
+            "model": members[0].model,
             "seeds": [column.plans[0].run.seed for column in members],
             **_spread(card, records, [column.name for column in members]),
         }
-        for key, members in found.items()
+        for members in found
         if len(members) > 1
     ]
+
+
+def _is_another_seed(one: Column, other: Column) -> bool:
+    """Whether the trainings behind two columns, fold by fold, differ by their seed alone."""
+    pairs = zip(one.plans, other.plans, strict=False)
+    return len(one.plans) == len(other.plans) and all(_differ_by_seed_alone(a.run, b.run) for a, b in pairs)
 
 
 def over_folds(card: DatasetCard, columns: Sequence[Column], records: Sequence[Row]) -> list[dict[str, Any]]:

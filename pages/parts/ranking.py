@@ -71,15 +71,10 @@ def spread_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
         if row["run"] in runs:
             rows.append(_spread(runs[row["run"]], f"{len(row['folds'])} folds", row))
     for row in stored.summary["seeds"]:
-        own = [run for run in runs if _is_trained_so(stored.runs[run], row)]
+        own = [run for run in runs if run in row["runs"]]
         if own:
             rows.append(_spread(runs[own[0]], f"{len(row['seeds'])} seeds", row))
     return pd.DataFrame(rows)
-
-
-def _is_trained_so(facts: Row, row: Row) -> bool:
-    same = ("trained_on", "model", "width", "recipe")
-    return facts["trained_split"] == row["split"] and all(facts[key] == row[key] for key in same)
 
 
 def _spread(title: str, over: str, row: Row) -> dict[str, str]:

@@ -669,9 +669,10 @@ def test_spread_over_folds_and_over_seeds_is_told_apart(listed):
     assert (folds["low"], folds["high"]) == pytest.approx((min(each), max(each)), abs=1e-5)
     assert folds["sd"] == pytest.approx(np.std(each, ddof=1), abs=1e-5)
     assert (folds["folds"], folds["n"], folds["n_unit"]) == (list(FOLDS), 2, "trainings")
-    seeds = one(summary["seeds"], model="multiresunet", split="toy-5fold-1 + toy-5fold-2")
+    pooled = ["toy-multiresunet-0-folds", "toy-multiresunet-1-folds"]
+    seeds = one(summary["seeds"], model="multiresunet", runs=pooled)
     assert (seeds["seeds"], seeds["n"], seeds["sd"]) == ([0, 1], 2, 0)
-    assert not any(row["split"] == "toy-group" for row in summary["seeds"])
+    assert not any("toy-multiresunet-0" in row["runs"] for row in summary["seeds"])  # one seed on that split
 
 
 def test_from_three_seeds_on_it_is_no_longer_called_a_single_run(listed):
@@ -679,7 +680,9 @@ def test_from_three_seeds_on_it_is_no_longer_called_a_single_run(listed):
     evaluate()
     summary = results.read_results("toy").summary
     assert {pair["kind"] for pair in summary["comparisons"] if pair["a"].endswith("folds")} == {""}
-    assert {tuple(row["seeds"]) for row in summary["seeds"] if row["split"] in FOLDS} == {(0, 1, 2)}
+    assert [row["seeds"] for row in summary["seeds"]] == [
+        [0, 1, 2]
+    ] * 9  # each network: pooled and on each fold
     assert len([row for row in summary["folds"] if row["model"] == "unet"]) == 3
 
 
@@ -692,14 +695,16 @@ def test_seeds_of_another_width_or_split_do_not_make_three(listed):
     assert {pair["kind"] for pair in pairs} == {"single run: compares these runs, not the architectures"}
 
 
-def test_a_seed_that_was_trained_longer_does_not_make_three(listed):
+def test_a_seed_that_was_trained_longer_does_not_make_three_and_is_no_part_of_the_spread(listed):
     with_folds(listed, 0, 1, 2)
     for place, run in enumerate(listed):
         config = {"seed": run.seed, "epochs": 36 if run.seed == 2 else 18}
         listed[place] = dataclasses.replace(run, manifest={"config": config})
     evaluate()
-    pairs = results.read_results("toy").summary["comparisons"]
-    assert {pair["kind"] for pair in pairs} == {"single run: compares these runs, not the architectures"}
+    summary = results.read_results("toy").summary
+    said = "single run: compares these runs, not the architectures"
+    assert {pair["kind"] for pair in summary["comparisons"]} == {said}
+    assert [row["seeds"] for row in summary["seeds"]] == [[0, 1]] * 9
 
 
 def test_networks_that_were_not_trained_alike_are_compared_with_what_differs(listed):

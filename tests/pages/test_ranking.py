@@ -15,9 +15,7 @@ from tests.pages.small import open_page, said
 
 FOLDS = tuple(f"busi-5fold-{number}" for number in range(1, 6))
 RUNS = {"f": "U-Net"}
-FACTS = {
-    "model": "unet", "family": "x", "trained_on": "busi", "trained_split": "a + b", "width": 8, "recipe": "strong",
-}  # fmt: skip
+FACTS = {"model": "unet", "family": "x"}
 SPREAD = {
     "values": [0.6, 0.8, None], "mean": 0.7, "low": 0.6, "high": 0.8, "sd": 0.1414, "n": 2, "n_unit": "trainings",
 }  # fmt: skip
@@ -45,10 +43,9 @@ def test_the_order_is_that_of_the_family_on_screen():
 
 
 def test_spread_over_folds_and_over_seeds_are_separate_rows_with_their_n():
-    seeds = SPREAD | {"trained_on": "busi", "model": "unet", "split": "a + b", "width": 8, "recipe": "strong"}
+    seeds = SPREAD | {"runs": ["f", "g", "h"], "seeds": [0, 1, 2]}
     found = ranking.spread_rows(
-        stored(folds=[SPREAD | {"run": "f", "folds": ["a", "b", "c"]}], seeds=[seeds | {"seeds": [0, 1, 2]}]),
-        RUNS,
+        stored(folds=[SPREAD | {"run": "f", "folds": ["a", "b", "c"]}], seeds=[seeds]), RUNS
     )
     assert list(found["Over"]) == ["3 folds, 1 of them undefined", "3 seeds, 1 of them undefined"]
     assert list(found.iloc[0][["Network", "Mean Dice", "Lowest", "Highest", "n trainings"]]) == [
@@ -56,9 +53,8 @@ def test_spread_over_folds_and_over_seeds_are_separate_rows_with_their_n():
     ]  # fmt: skip
 
 
-def test_seeds_of_another_split_are_no_row_of_this_column():
-    seeds = SPREAD | {"trained_on": "busi", "model": "unet", "split": "a", "width": 8, "recipe": "strong"}
-    assert ranking.spread_rows(stored(seeds=[seeds | {"seeds": [0, 1]}]), RUNS).empty
+def test_seeds_of_other_trainings_are_no_row_of_this_column():
+    assert ranking.spread_rows(stored(seeds=[SPREAD | {"runs": ["g", "h"], "seeds": [0, 1]}]), RUNS).empty
 
 
 @pytest.fixture(scope="module")
