@@ -14,9 +14,10 @@ from typing import Any
 from core import catalogues, runs
 from core.cards import DatasetCard
 from core.metrics import tables
+from core.metrics.comparisons import comparisons
 from core.plans import Folds, Plan, endpoint, families
 from core.records import Run
-from core.summary_ranks import sentence
+from core.summary_ranks import sentence, with_lesion_free
 
 # What trainings share that differ by their seed alone.
 ALIKE = ("dataset", "model", "split", "width", "recipe")
@@ -141,11 +142,15 @@ def compared(
             note = cautions(plans, [run for column in members for run in column.trainings])
             shared = {"family": family, "dataset": card.name, "class": name}
             rows = {column.name: column.rows[name] for column in members}
-            tests, order = tables.comparisons(rows, shared, note, units)
+            tests, order = comparisons(rows, shared, note, units)
             models = {column.name: column.model for column in members}
-            pairs, orders = (
-                pairs + tests,
-                [*orders, order | {"sentence": sentence(order, tests, models, titles)}],
+            pairs += tests
+            orders.append(
+                order
+                | {
+                    "sentence": sentence(order, tests, models, titles),
+                    "with_lesion_free": with_lesion_free(order, tests, models, titles),
+                }
             )
     return pairs, orders
 

@@ -30,12 +30,11 @@ def sentence(order: Row, pairs: Sequence[Row], models: Mapping[str, str], titles
         return f"Nothing to rank: none of the {units} has a {order['class']} Dice for every network."
     if n == 1:
         units = units.removesuffix("s")
-    gaps = {run: _gaps(run, pairs) for run in models}
-    best = [run for run in models if all(gap["difference"] >= 0 for gap in gaps[run].values())]
+    best = _leaders(pairs, models)
     if len(best) != 1:
         return f"On these cases {_list([named[run] for run in best])} share the best {what} ({n} {units})."
     (first,) = best
-    rivals = gaps[first]
+    rivals = _gaps(first, pairs)
     second = min(rivals, key=lambda run: rivals[run]["difference"])
     paper = _beside_the_paper(order, first, rivals, models, named)
     gap = f"{rivals[second]['difference']:+.3f}"
@@ -49,6 +48,41 @@ def sentence(order: Row, pairs: Sequence[Row], models: Mapping[str, str], titles
         f"On these cases {named[first]} has the best {what} {probability}; its difference to {named[second]}, the "
         f"next, is {gap} [{low:+.3f}, {high:+.3f}]: {_verdict(rivals, second, named, n)}{paper}."
     )
+
+
+def with_lesion_free(
+    order: Row, pairs: Sequence[Row], models: Mapping[str, str], titles: Mapping[str, str]
+) -> str:
+    """What becomes of the lead when cases without a lesion count too; empty where there are none, or no lead.
+
+    The arguments are those of ``sentence``. An interval above 0 on lesion cases that is not above 0 here is named.
+    """
+    best = _leaders(pairs, models)
+    if not order["lesion_free"] or not order["n"] or len(best) != 1:
+        return ""
+    (first,) = best
+    named = {run: titles.get(model, model) for run, model in models.items()}
+    drawn = _list([f"{named[run]} {order['drawn_on'][run]}" for run in models])
+    counted = [{**pair, **pair["with_lesion_free"]} for pair in pairs]
+    before, after = _gaps(first, pairs), _gaps(first, counted)
+    told = _list([f"{_said(gap)} to {named[run]}" for run, gap in after.items()])
+    gone = [named[run] for run, gap in after.items() if before[run]["low"] > 0 and not gap["low"] > 0]
+    lost = f": the lead over {_list(gone)} is not seen there" if gone else ""
+    return (
+        f"Cases without a {order['class']}: {order['lesion_free']}; drawn on by {drawn}. With these counted too, 1 "
+        f"where nothing is drawn and else 0, the difference of {named[first]} is {told} "
+        f"({counted[0]['n']} {order['n_unit']}){lost}."
+    )
+
+
+def _said(gap: Row) -> str:
+    limits = "" if math.isnan(gap["low"]) else f" [{gap['low']:+.3f}, {gap['high']:+.3f}]"
+    return f"{gap['difference']:+.3f}{limits}"
+
+
+def _leaders(pairs: Sequence[Row], models: Mapping[str, str]) -> list[str]:
+    """The run with the best mean, or those that share it."""
+    return [run for run in models if all(gap["difference"] >= 0 for gap in _gaps(run, pairs).values())]
 
 
 def _gaps(run: str, pairs: Sequence[Row]) -> dict[str, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Rows of counts -> the records, intervals, tests and subgroups that the tables are made of. No pixels here.
+"""Rows of counts -> the records, intervals and subgroups that the tables are made of. No pixels here.
 
 A row is one (run, case, class) with the columns of scores.csv. Undefined values stay NaN; no value is ever
 without its class, rule, grid, n and unit.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -218,71 +217,6 @@ def subgroups(
             more = {"n_unit": n_unit, "cases": len(members), "rule": RULE, "kind": "exploratory"}
             made.append({**about, "metric": "dice", "by": by, "level": level, **found, **more})
     return made
-
-
-def comparisons(
-    rows: Mapping[str, Sequence[Row]], about: Mapping[str, Any], note: str = "", n_unit: str = "groups"
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Every pair of comparable runs on the endpoint Dice, Holm-corrected, and the stability of their order.
-
-    ``rows`` are by run, all over the same cases of one class. A group enters only when it is defined for all
-    runs; ``left_out`` says how many are not. The difference is first minus second.
-    """
-    each = {
-        run: statistics.group_means([case_value(r, "dice") for r in own], [r["group"] for r in own])
-        for run, own in rows.items()
-    }
-    seen = set().union(*each.values()) if each else set()
-    shared = sorted(group for group in seen if all(group in values for values in each.values()))
-    table = np.array([[each[run][group] for run in each] for group in shared]).reshape(len(shared), len(each))
-    pairs = list(combinations(range(len(each)), 2))
-    tests = [statistics.paired(table[:, a], table[:, b], len(pairs)) for a, b in pairs]
-    corrected = statistics.holm([test.p for test in tests])
-    names = list(each)
-    shares = {
-        "metric": "dice",
-        "rule": RULE,
-        "n_unit": n_unit,
-        "left_out": len(seen) - len(shared),
-        "kind": note,
-    }
-    made = [
-        {
-            **about,
-            **shares,
-            "a": names[a],
-            "b": names[b],
-            "difference": test.difference.mean,
-            "low": test.difference.low,
-            "high": test.difference.high,
-            "n": test.difference.n,
-            "p": test.p,
-            "p_holm": p,
-            "comparisons": len(pairs),
-            "effect": test.effect,
-            "won": test.won,
-            "tied": test.tied,
-            "lost": test.lost,
-            "note": test.note,
-        }
-        for (a, b), test, p in zip(pairs, tests, corrected, strict=True)
-    ]
-    return made, {**about, **shares, **_ranks(table, names)}
-
-
-def _ranks(table: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    found = statistics.ranks(table)
-    winners = [
-        None if index is None else names[index] for index in (found.mean_then_rank, found.rank_then_mean)
-    ]
-    return {
-        "n": len(table),
-        "share": dict(zip(names, found.share, strict=True)) if found.share else {},
-        "tau": found.tau,
-        "mean_then_rank": winners[0],
-        "rank_then_mean": winners[1],
-        "note": found.note,
-    }
 
 
 def size_cuts(percents: Sequence[float]) -> tuple[float, float]:

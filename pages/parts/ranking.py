@@ -21,6 +21,8 @@ def ranking_section(stored: Any, runs: Mapping[str, str]) -> None:
     left, right = st.columns([3, 2]) if order["share"] else (st.container(), None)
     with left.container(border=True):
         st.markdown(f"**Which network is ahead?** {words.plain(order['sentence'])}")
+        if more := order.get("with_lesion_free"):  # stored since lesion-free cases are counted too
+            st.markdown(words.plain(more))
         st.caption(words.plain(" ".join(cautions(stored, order))))
     if right is not None:
         titles, shares = choices.networks(), []

@@ -162,6 +162,7 @@ def comparison_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
     for row in stored.summary["comparisons"]:
         if row["a"] in runs and row["b"] in runs:
             p = "not given" if row["p_holm"] is None else f"{row['p_holm']:.3f}"
+            whole = row.get("with_lesion_free")  # not in results stored before these were counted
             rows.append(
                 {
                     "Comparison": f"{runs[row['a']]} minus {runs[row['b']]}",
@@ -169,6 +170,7 @@ def comparison_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
                     if row["difference"] is None
                     else f"{row['difference']:+.3f}",
                     "95 % interval": signed_interval(row),
+                    **({"Lesion-free cases counted too": _with_interval(whole)} if whole else {}),
                     "p (Wilcoxon, Holm)": "1 (identical)" if row["note"] == "identical" else p,
                     f"{row['n_unit'].capitalize()} won / tied / lost": " / ".join(
                         words.percent(row[k]) if row[k] is not None else words.UNDEFINED
@@ -179,6 +181,10 @@ def comparison_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _with_interval(row: Row) -> str:
+    return f"{difference(row['difference'])} ({signed_interval(row)})"
 
 
 def comparison_caution(stored: Any, runs: Mapping[str, str]) -> str:

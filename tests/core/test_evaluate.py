@@ -659,6 +659,24 @@ def test_networks_are_compared_over_the_groups_of_all_folds(listed):
     assert "paper" not in order["sentence"]  # it is about other images
 
 
+def test_a_comparison_also_counts_images_without_a_lesion_of_which_one_network_draws_on_all(listed):
+    evaluate()
+    summary = results.read_results("toy").summary
+    (order,) = summary["ranks"]
+    assert order["lesion_free"] > 0
+    assert order["drawn_on"] == {
+        f"toy-{model}-0": order["lesion_free"] * (model == "dcunet") for model in SHIFTS
+    }
+    found = {(pair["a"], pair["b"]): pair for pair in summary["comparisons"]}
+    for other, lost in (("multiresunet", 0), ("dcunet", 1)):
+        pair = found["toy-unet-0", f"toy-{other}-0"]
+        whole, n_free = pair["with_lesion_free"], pair["with_lesion_free"]["n"] - pair["n"]
+        assert n_free == order["lesion_free"]  # each a group of its own
+        expected = (pair["n"] * pair["difference"] + n_free * lost) / whole["n"]
+        assert whole["difference"] == pytest.approx(expected, abs=1e-6)
+    assert f"DC-UNet {order['lesion_free']}." in order["with_lesion_free"]
+
+
 def test_spread_over_folds_and_over_seeds_is_told_apart(listed):
     with_folds(listed, 0, 1)
     evaluate()

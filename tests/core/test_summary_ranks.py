@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from core.summary_ranks import FIRST, sentence
+from core.summary_ranks import FIRST, sentence, with_lesion_free
 
 MODELS = {"u": "unet", "m": "multiresunet", "d": "dcunet"}
 TITLES = {"unet": "U-Net", "multiresunet": "MultiResUNet", "dcunet": "DC-UNet"}
@@ -103,3 +103,43 @@ def test_the_paper_is_left_out_on_other_data_and_where_its_first_was_not_trained
 
 def test_both_tables_of_the_paper_have_multiresunet_first():
     assert FIRST == {"busi": "multiresunet", "lits": "multiresunet"}
+
+
+def counted(whole, order=None, found=None, models=MODELS):
+    """``whole``: difference and limits of each pair with lesion-free cases."""
+    two = [
+        row | {"with_lesion_free": {**dict(zip(("difference", "low", "high"), gap, strict=True)), "n": 52}}
+        for row, gap in zip(found or pairs(), whole, strict=True)
+    ]
+    facts = ORDER | {"lesion_free": 8, "drawn_on": {"u": 1, "m": 2, "d": 6}} | (order or {})
+    return with_lesion_free(facts, two, models, TITLES)
+
+
+WHOLE = ((0.01, -0.02, 0.04), (0.03, 0.01, 0.05), (0.02, -0.01, 0.03))
+
+
+def test_with_lesion_free_cases_counted_the_first_has_other_differences_from_its_own_side():
+    assert counted(WHOLE) == (
+        "Cases without a tumour: 8; drawn on by U-Net 1, MultiResUNet 2 and DC-UNet 6. With "
+        "these counted too, 1 where nothing is drawn and else 0, the difference of DC-UNet is "
+        "-0.030 [-0.050, -0.010] to U-Net and -0.020 [-0.030, +0.010] to MultiResUNet (52 groups)."
+    )
+
+
+def test_a_lead_that_is_gone_with_lesion_free_cases_is_named_and_one_that_stays_is_not():
+    clear = pairs(ud=(-0.022, -0.05, -0.01), md=(-0.012, -0.03, -0.001))
+    stays = ((0.01, -0.02, 0.04), (-0.03, -0.05, -0.01), (-0.02, -0.03, 0.01))
+    assert counted(stays, found=clear).endswith("(52 groups): the lead over MultiResUNet is not seen there.")
+    assert counted(WHOLE, found=clear).endswith(": the lead over U-Net and MultiResUNet is not seen there.")
+
+
+def test_without_lesion_free_cases_or_without_a_single_leader_nothing_is_said():
+    assert counted(WHOLE, {"lesion_free": 0}) == ""
+    assert counted(WHOLE, {"n": 0}) == ""
+    assert counted(WHOLE, found=pairs(ud=(0.0, 0, 0), um=(0.01, 0, 0), md=(-0.01, 0, 0))) == ""
+
+
+def test_too_few_for_an_interval_are_said_as_points():
+    points = tuple((gap[0], math.nan, math.nan) for gap in WHOLE)
+    few = pairs(um=(-0.01,), ud=(-0.022,), md=(-0.012,))
+    assert "is -0.030 to U-Net and -0.020 to MultiResUNet (52 groups)." in counted(points, found=few)

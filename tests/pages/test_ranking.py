@@ -98,6 +98,7 @@ def test_all_folds_are_the_first_set_with_every_image_scored_once(board):
     assert "On these cases" in text
     assert "has the best mean tumour Dice with probability" in text
     assert "the paper" in text
+    assert "Cases without a tumour: 8; drawn on by U-Net " in text
     assert "5 folds" in text
     labels = page.selectbox(key="w_set").options
     assert labels[0] == "by near-duplicate group, all folds, seed 0"

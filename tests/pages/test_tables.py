@@ -89,6 +89,14 @@ def test_a_comparison_names_both_networks_and_its_interval():
     assert row["p (Wilcoxon, Holm)"] == "0.040"
 
 
+def test_beside_a_difference_stands_that_with_lesion_free_cases_where_it_is_stored():
+    whole = {"difference": -0.0004, "low": -0.02, "high": 0.021, "n": 40}
+    row = tables.comparison_rows(stored(comparisons=[PAIR | {"with_lesion_free": whole}]), TITLES).iloc[0]
+    assert row["Lesion-free cases counted too"] == "+0.000 (-0.020 to +0.021)"
+    none = tables.comparison_rows(stored(comparisons=[PAIR | {"with_lesion_free": None}]), TITLES)
+    assert "Lesion-free cases counted too" not in none
+
+
 def test_identical_networks_are_called_identical():
     pair = PAIR | {"difference": 0.0, "p_holm": 1.0, "note": "identical"}
     assert (
