@@ -7,7 +7,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from core.errors import TrainingFailed
-from core.training.config import RECIPES, TrainConfig
+from core.training.config import RECIPES, SELECTED_BY, TrainConfig
 
 KINDS = {"int": int, "float": float, "bool": bool, "str": str}
 APART = ("dataset", "model", "recipe")  # asked for on their own: the others have a recipe's value
@@ -44,7 +44,7 @@ SENTENCES = {
 CHOICES = {
     "optimiser": ("adam", "adamw"),
     "loss": ("overlap", "cross_entropy"),
-    "select": ("val_dice", "val_pooled_dice", "val_loss"),
+    "select": SELECTED_BY,
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
 }
 

@@ -265,7 +265,7 @@ def _training_line() -> Callable[[dict[str, Any]], None]:
             seen["epoch"] = facts["finished_epochs"]
             scores = [
                 f"{key} {facts[key]:.4f}"
-                for key in ("val_loss", "val_dice", "val_pooled_dice", "val_false_alarm")
+                for key in ("val_loss", "val_dice", "val_whole_dice", "val_pooled_dice", "val_false_alarm")
                 if facts.get(key) is not None
             ]
             print(f"epoch {facts['epoch']}/{facts['epochs']}", *scores, flush=True)

@@ -10,6 +10,7 @@ from core import atomic
 BUDGET = {16: 40, 32: 150}  # epochs of the strong recipe by width; width 16 is what a CPU affords
 FALSE_ALARM = 0.2  # a network that outlines a tumour in every fifth normal image is not worth its Dice
 LATE = 0.65  # share of the epochs of pictures without the presence term, which slows learning at first
+SELECTED_BY = ("val_dice", "val_whole_dice", "val_pooled_dice", "val_loss")
 DRAWS = 600  # slices of an epoch on volumes: about the cost of an epoch of BUSI
 
 
@@ -42,7 +43,7 @@ class TrainConfig:
     initializer: str = "he_normal"
     head: str = "plain"
     batch_norm: bool = True  # U-Net only
-    select: str = "val_dice"  # best epoch: highest val_dice or val_pooled_dice or lowest val_loss
+    select: str = "val_dice"  # best epoch: the highest of a score of SELECTED_BY, or the lowest val_loss
     max_false_alarm: float = 1.0  # epochs that draw on a larger share of normal validation images come last
     patience: int = 0  # epochs without improvement before stopping; 0: run the whole schedule
     start_from: int = 0  # first epoch that patience counts
@@ -67,7 +68,7 @@ class TrainConfig:
             "ema": 0 <= self.ema < 1,
             "max_false_alarm": 0 <= self.max_false_alarm <= 1,
             "recipe": self.recipe in ("strong", "paper"),
-            "select": self.select in ("val_dice", "val_pooled_dice", "val_loss"),
+            "select": self.select in SELECTED_BY,
             "loss": self.loss in ("overlap", "cross_entropy"),
             "optimiser": self.optimiser in ("adam", "adamw"),
         }

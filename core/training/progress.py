@@ -19,7 +19,7 @@ from core import atomic
 from core.errors import CoreError
 
 HEARTBEAT_S = 15.0  # a reader calls a training lost after 60 s without a sign
-SCORES = ("val_loss", "val_dice", "val_false_alarm", "val_pooled_dice")
+SCORES = ("val_loss", "val_dice", "val_whole_dice", "val_false_alarm", "val_pooled_dice")
 COLUMNS = ("epoch", "loss", "learning_rate", *SCORES, "seconds")
 Report = Callable[[dict[str, Any]], None]  # gets the status after every change
 

@@ -59,6 +59,7 @@ def validate(network: keras.Model, arrays: Arrays, rows: np.ndarray, classes: in
 
     val_loss         cross-entropy per pixel
     val_dice         mean per-case Dice of the last class (tumour) over cases that have one
+    val_whole_dice   the same over all cases: one without a tumour counts 1 where none is drawn, else 0
     val_false_alarm  share of cases without it on which any of it is drawn
     val_pooled_dice  mean over the classes but background of the Dice pooled over all rows; a class counts with
                      those inside it, so liver includes tumour. Steadier than val_dice where cases are few
@@ -82,10 +83,12 @@ def validate(network: keras.Model, arrays: Arrays, rows: np.ndarray, classes: in
     found = np.array(list(counts.values()))
     has_one = found[:, 2] > 0
     dice = 2 * found[has_one, 0] / (found[has_one, 1] + found[has_one, 2])
+    clean = found[~has_one, 1] == 0
     return {
         "val_loss": float(np.mean(losses)),
         "val_dice": float(dice.mean()) if has_one.any() else None,
-        "val_false_alarm": float((found[~has_one, 1] > 0).mean()) if (~has_one).any() else None,
+        "val_whole_dice": float(np.concatenate([dice, clean]).mean()) if len(found) else None,
+        "val_false_alarm": float((~clean).mean()) if len(clean) else None,
         "val_pooled_dice": float((2 * pooled[:, 0] / pooled[:, 1:].sum(axis=1)).mean())
         if pooled[:, 2].all()
         else None,

@@ -155,6 +155,7 @@ def figure(name: str) -> str:
     return {
         "val_loss": "loss",
         "val_dice": "Dice",
+        "val_whole_dice": "Dice with lesion-free cases counted",
         "val_false_alarm": "false alarm rate",
         "val_pooled_dice": "pooled Dice of all classes",
     }.get(name, name)

@@ -52,7 +52,7 @@ REASONS = {
 }
 CURVES: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("Loss", {"loss": "training", "val_loss": "validation"}),
-    ("Validation Dice", {"val_dice": "Dice"}),
+    ("Validation Dice", {"val_dice": "with a lesion", "val_whole_dice": "all cases"}),
     ("Pooled validation Dice", {"val_pooled_dice": "pooled Dice"}),
     ("Validation false alarms", {"val_false_alarm": "false alarms"}),
     ("Learning rate", {"learning_rate": "learning rate"}),
@@ -251,7 +251,8 @@ def _curves(job: Job) -> None:
     best = job.run.best_epoch if job.run else None
     model = str(job.config.get("model") or (job.run.model if job.run else ""))
     known = {name for row in rows for name, value in row.items() if value == value}  # without NaN
-    shown = [(title, names) for title, names in CURVES if known.intersection(names)]
+    drawn = ((title, {name: names[name] for name in names if name in known}) for title, names in CURVES)
+    shown = [(title, names) for title, names in drawn if names]
     for start in range(0, len(shown), 3):
         for column, (title, names) in zip(st.columns(3), shown[start : start + 3], strict=False):
             figure = figures.training(rows, names, title, model, best)

@@ -49,6 +49,42 @@ def test_the_paper_recipe_takes_the_lowest_loss():
     assert best(config, (0.5, 0.9), (0.7, 0.9), (0.6, 0.0)) == 2
 
 
+def test_over_all_cases_false_alarms_weigh_like_missed_lesions():
+    from core.training.validation import Stopper
+
+    config = replace(TrainConfig("busi", "unet"), select="val_whole_dice")
+    stopper = Stopper()
+    for epoch, score in enumerate((0.6, 0.7, 0.65), start=1):
+        stopper.improves(
+            epoch, {"val_dice": 0.9 - score, "val_whole_dice": score, "val_false_alarm": 1}, config
+        )
+    assert (stopper.best_epoch, stopper.best) == (2, 0.7)
+
+
+def test_the_dice_of_all_cases_counts_clean_ones_as_1_and_false_alarms_as_0():
+    from core.training.validation import validate
+
+    labels = np.zeros((4, SIZE, SIZE), np.uint8)
+    labels[0, :2, :10] = 1
+    drawn = np.zeros((4, SIZE, SIZE, 1), np.float32)
+    drawn[0, :1, :10] = 1  # half of the only lesion: Dice 2/3
+    drawn[1, :1, :1] = 1  # and one false alarm on three normal images
+
+    class Drawing:
+        def predict_on_batch(self, images):
+            return drawn[images[:, 0, 0, 0].astype(int)]
+
+    places = np.arange(4, dtype=np.float32)[:, None, None, None]
+    images = np.broadcast_to(places, (4, SIZE, SIZE, 1))
+    entries = [SliceEntry("toy", f"picture-{k}", 0, "p", "", (), SIZE, SIZE, 0) for k in range(4)]
+    scores = validate(Drawing(), Arrays(images, labels, entries), np.arange(4), 2)
+    assert scores["val_dice"] == pytest.approx(2 / 3)
+    assert scores["val_false_alarm"] == pytest.approx(1 / 3)
+    assert scores["val_whole_dice"] == pytest.approx((2 / 3 + 1 + 1 + 0) / 4)
+    none = validate(Drawing(), Arrays(images, labels * 0, entries), np.arange(4), 2)
+    assert (none["val_dice"], none["val_whole_dice"]) == (None, 0.5)
+
+
 def test_the_pooled_dice_counts_every_class_with_those_inside_it():
     from core.training.validation import validate
 
