@@ -10,6 +10,7 @@ from core.metrics import statistics
 from core.metrics.conventions import PAPER_TABLE_2, PAPER_TABLE_3
 
 Row = Mapping[str, Any]
+CERTAIN_FROM = 0.995  # resamples say no more than "over 0.99", and a rounded 1.00 would
 FIRST = {  # what the paper's tables rank first by Dice, by dataset
     table["dataset"]: max(table["values"]["dice"], key=lambda model: float(table["values"]["dice"][model]))
     for table in (PAPER_TABLE_2, PAPER_TABLE_3)
@@ -42,7 +43,9 @@ def sentence(order: Row, pairs: Sequence[Row], models: Mapping[str, str], titles
         said = f"On these cases {named[first]} has the best {what}, {gap} against {named[second]}, the next"
         limit = f"no probability and no interval below {statistics.POINTS_BELOW}"
         return f"{said}: too few to rank (n = {n} {units}, {limit}){paper}."
-    probability = f"with probability {order['share'][first][0]:.2f} (bootstrap over {n} {units})"
+    share = order["share"][first][0]
+    often = "over 0.99" if share >= CERTAIN_FROM else f"{share:.2f}"
+    probability = f"with probability {often} (bootstrap over {n} {units})"
     low, high = (rivals[second][end] for end in ("low", "high"))
     return (
         f"On these cases {named[first]} has the best {what} {probability}; its difference to {named[second]}, the "

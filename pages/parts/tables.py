@@ -161,7 +161,7 @@ def comparison_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
     rows = []
     for row in stored.summary["comparisons"]:
         if row["a"] in runs and row["b"] in runs:
-            p = "not given" if row["p_holm"] is None else f"{row['p_holm']:.3f}"
+            p = _p(row["p_holm"])
             whole = row.get("with_lesion_free")  # not in results stored before these were counted
             rows.append(
                 {
@@ -181,6 +181,12 @@ def comparison_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "not given"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _with_interval(row: Row) -> str:

@@ -36,6 +36,12 @@ def test_the_best_its_probability_the_difference_to_the_next_and_that_it_is_not_
     )
 
 
+@pytest.mark.parametrize(("share", "said_so"), [(0.994, "0.99"), (0.995, "over 0.99"), (1.0, "over 0.99")])
+def test_a_probability_is_never_rounded_up_to_certainty(share, said_so):
+    shares = ORDER["share"] | {"d": [share, 0.0, 0.0]}
+    assert f"with probability {said_so} (bootstrap" in said({"share": shares})
+
+
 def test_an_interval_above_zero_and_the_test_against_every_network_decide_and_contradict_the_paper():
     text = said(found=pairs(ud=(-0.022, -0.05, -0.01), md=(-0.012, -0.03, -0.001)))
     assert "is +0.012 [+0.001, +0.030]: decided on these cases; this contradicts the paper" in text

@@ -105,6 +105,11 @@ def test_identical_networks_are_called_identical():
     )
 
 
+def test_a_tiny_p_is_a_limit_and_no_zero():
+    row = tables.comparison_rows(stored(comparisons=[PAIR | {"p_holm": 0.0002}]), TITLES).iloc[0]
+    assert row["p (Wilcoxon, Holm)"] == "< 0.001"
+
+
 def test_a_p_that_could_not_fall_below_005_is_not_given():
     pair = PAIR | {"p_holm": None, "low": None, "high": None, "n": 3}
     row = tables.comparison_rows(stored(comparisons=[pair]), TITLES).iloc[0]
