@@ -118,9 +118,7 @@ def learning_curves(runs: dict[str, str]) -> None:
             column.plotly_chart(
                 figures.curves(histories, what, best), alt=f"{title} of each network by epoch"
             )
-    st.caption(
-        "The larger marker is the epoch whose weights were kept: best validation Dice, never chosen on test."
-    )
+    st.caption("The larger marker is the epoch whose weights were kept, chosen on validation, never on test.")
     steps = (words.loss_step(run.manifest.get("config") or {}) for run in known.values())
     if step := next(filter(None, steps), ""):
         st.caption(step)

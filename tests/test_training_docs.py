@@ -26,7 +26,9 @@ PATIENTS = {  # of LiTS, by the name of their group
 }
 
 
-@pytest.mark.parametrize(("name", "choices"), [("training", 16), ("beginning", 4), ("reading", 10)])
+@pytest.mark.parametrize(
+    ("name", "choices"), [("training", 16), ("beginning", 4), ("sizes", 5), ("reading", 10)]
+)
 def test_the_table_in_the_text_is_the_measured_one(name, choices):
     rows = list(csv.DictReader((DOCS / f"ablation_{name}.csv").open(newline="")))
     assert len(rows) == choices

@@ -37,13 +37,18 @@ ROWS = {  # side in pixels and epochs; the first is what the others are compared
 }
 
 
-def measure(output: Path) -> list[dict[str, Any]]:
-    """A row per training, as ``tests.bench.ablation`` makes them; finished trainings are read."""
+def measure(output: Path, *, finished: bool = False) -> list[dict[str, Any]]:
+    """A row per training, as ``tests.bench.ablation`` makes them; finished trainings are read.
+
+    ``finished``: those alone, so that an interrupted measurement gives the rows that it has.
+    """
     rows: list[dict[str, Any]] = []
     base: dict[str, float] = {}
     for name, (side, epochs) in ROWS.items():
         folder = output / f"{side}-{epochs}"
         scores = folder / "scores.json"
+        if finished and not scores.exists():
+            continue
         if not scores.exists():
             folder.mkdir(parents=True, exist_ok=True)
             asked = [sys.executable, "-m", "tests.bench.sizes", "--output", str(folder)]
@@ -104,6 +109,7 @@ def main(arguments: Sequence[str]) -> int:
     """Measure and write the table; with ``--side``, one training of it."""
     asked = argparse.ArgumentParser(prog="python -m tests.bench.sizes", description=__doc__)
     asked.add_argument("--output", type=Path, default=ROOT / "tests" / "output" / "sizes")
+    asked.add_argument("--finished", action="store_true", help="train nothing: the rows that there are")
     asked.add_argument("--side", type=int, help=argparse.SUPPRESS)
     asked.add_argument("--epochs", type=int, help=argparse.SUPPRESS)
     chosen = asked.parse_args(arguments)
@@ -111,7 +117,7 @@ def main(arguments: Sequence[str]) -> int:
     if chosen.side:
         train_at(chosen.side, chosen.epochs, output)
         return 0
-    rows = measure(output)
+    rows = measure(output, finished=chosen.finished)
     results.write_csv(ROOT / "docs" / "ablation_sizes.csv", rows)
     print(ablation.table(rows))
     return 0
