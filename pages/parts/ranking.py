@@ -73,7 +73,7 @@ def spread_rows(stored: Any, runs: Mapping[str, str]) -> pd.DataFrame:
         if row["run"] in runs:
             rows.append(_spread(runs[row["run"]], f"{len(row['folds'])} folds", row))
     for row in stored.summary["seeds"]:
-        own = [run for run in runs if run in row["runs"]]
+        own = [run for run in runs if run in row.get("runs", ())]  # not in results stored before
         if own:
             rows.append(_spread(runs[own[0]], f"{len(row['seeds'])} seeds", row))
     return pd.DataFrame(rows)
