@@ -11,9 +11,6 @@ from unittest import mock
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-if "PYTEST_XDIST_WORKER" in os.environ:  # a worker per core already: more threads would wait for each other
-    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ.setdefault(name, "1")
 ROOT = Path(__file__).resolve().parent.parent
 
 

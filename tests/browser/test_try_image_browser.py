@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.browser.conftest import AT_REST
 from tests.core import uploads
 from tests.pages import small
 
@@ -38,6 +39,7 @@ def visit(serve, open_page, folders):
 
 def hand_over(page, content: bytes, at: int = 0) -> None:
     """Send a file with the uploader ``at``: 0 the image, 1 the reference."""
+    page.wait_for_function(AT_REST)  # an uploader that is replaced meanwhile would lose the file
     file = {"name": "Doe^Jane.bin", "mimeType": "application/octet-stream", "buffer": content}
     page.locator("input[type=file]").nth(at).set_input_files(file)
     page.get_by_text("Doe^Jane.bin").nth(at).wait_for()
