@@ -165,7 +165,7 @@ def cautions(plans: Sequence[Plan], members: Sequence[str]) -> str:
 def single_run(plans: Sequence[Plan], members: Sequence[str]) -> str:
     """The caution that a comparison carries until every network was trained from three seeds, all else equal."""
     own = (
-        {plan.run.seed for plan in plans if _differ_by_seed_alone(plan.run, member.run)}
+        {plan.run.seed for plan in plans if differ_by_seed_alone(plan.run, member.run)}
         for member in plans
         if member.run.name in members
     )
@@ -173,7 +173,8 @@ def single_run(plans: Sequence[Plan], members: Sequence[str]) -> str:
     return "" if enough else "single run: compares these runs, not the architectures"
 
 
-def _differ_by_seed_alone(one: Run, other: Run) -> bool:
+def differ_by_seed_alone(one: Run, other: Run) -> bool:
+    """Whether nothing but the seed, if that, tells two trainings apart."""
     is_alike = all(getattr(one, key) == getattr(other, key) for key in ALIKE)
     return is_alike and not runs.unlike(one, other)
 
@@ -207,7 +208,7 @@ def over_seeds(card: DatasetCard, columns: Sequence[Column], records: Sequence[R
 def _is_another_seed(one: Column, other: Column) -> bool:
     """Whether the trainings behind two columns, fold by fold, differ by their seed alone."""
     pairs = zip(one.plans, other.plans, strict=False)
-    return len(one.plans) == len(other.plans) and all(_differ_by_seed_alone(a.run, b.run) for a, b in pairs)
+    return len(one.plans) == len(other.plans) and all(differ_by_seed_alone(a.run, b.run) for a, b in pairs)
 
 
 def over_folds(card: DatasetCard, columns: Sequence[Column], records: Sequence[Row]) -> list[dict[str, Any]]:

@@ -38,7 +38,7 @@ def sentence(order: Row, pairs: Sequence[Row], models: Mapping[str, str], titles
     rivals = _gaps(first, pairs)
     second = min(rivals, key=lambda run: rivals[run]["difference"])
     paper = _beside_the_paper(order, first, rivals, models, named)
-    gap = f"{rivals[second]['difference']:+.3f}"
+    gap = _said(rivals[second])
     if n < statistics.POINTS_BELOW:
         said = f"On these cases {named[first]} has the best {what}, {gap} against {named[second]}, the next"
         limit = f"no probability and no interval below {statistics.POINTS_BELOW}"
@@ -46,10 +46,9 @@ def sentence(order: Row, pairs: Sequence[Row], models: Mapping[str, str], titles
     share = order["share"][first][0]
     often = "over 0.99" if share >= CERTAIN_FROM else f"{share:.2f}"
     probability = f"with probability {often} (bootstrap over {n} {units})"
-    low, high = (rivals[second][end] for end in ("low", "high"))
     return (
         f"On these cases {named[first]} has the best {what} {probability}; its difference to {named[second]}, the "
-        f"next, is {gap} [{low:+.3f}, {high:+.3f}]: {_verdict(rivals, second, named, n)}{paper}."
+        f"next, is {gap}: {_verdict(rivals, second, named, n)}{paper}."
     )
 
 
@@ -79,6 +78,7 @@ def with_lesion_free(
 
 
 def _said(gap: Row) -> str:
+    """A difference with its interval, where it has one."""
     limits = "" if math.isnan(gap["low"]) else f" [{gap['low']:+.3f}, {gap['high']:+.3f}]"
     return f"{gap['difference']:+.3f}{limits}"
 

@@ -25,6 +25,7 @@ from unittest import mock
 import numpy as np
 
 from core import places, prepared, results, runs
+from core.columns import differ_by_seed_alone
 from core.metrics import statistics
 from core.records import THRESHOLD, Run
 from core.settings import training_config
@@ -117,7 +118,8 @@ def seeds() -> list[dict[str, Any]]:
     rows = []
     for shipped in SHIPPED:
         first = runs.read_run(shipped)
-        own = [run for run in runs.list_runs(DATASET) if not run.is_rejected and _differ_by_seed(run, first)]
+        usable = (run for run in runs.list_runs(DATASET) if not run.is_rejected)
+        own = [run for run in usable if differ_by_seed_alone(run, first)]
         if len(own) == 1:
             continue
         seen = [_looked_at(run) for run in own]
@@ -128,11 +130,6 @@ def seeds() -> list[dict[str, Any]]:
         ways = {"one seed, on average": average | {"dice": base}, f"mean of {len(own)}": scores(together)}
         rows += [{"run": first.model, "way": way, **row(found, base)} for way, found in ways.items()]
     return corrected(rows)
-
-
-def _differ_by_seed(one: Run, other: Run) -> bool:
-    is_alike = (one.model, one.split, one.width) == (other.model, other.split, other.width)
-    return is_alike and not runs.unlike(one, other)
 
 
 def _trained(name: str, changes: dict[str, Any], output: Path) -> tuple[Run, dict[str, Any]]:

@@ -47,9 +47,9 @@ def measure(output: Path, *, finished: bool = False) -> list[dict[str, Any]]:
     for name, (side, epochs) in ROWS.items():
         folder = output / f"{side}-{epochs}"
         scores = folder / "scores.json"
-        if finished and not scores.exists():
-            continue
         if not scores.exists():
+            if finished:
+                continue
             folder.mkdir(parents=True, exist_ok=True)
             asked = [sys.executable, "-m", "tests.bench.sizes", "--output", str(folder)]
             subprocess.run([*asked, "--side", str(side), "--epochs", str(epochs)], check=True, cwd=ROOT)
